@@ -1,0 +1,1 @@
+"""The audit: three sets of samples in, one verdict with exact error control out."""
