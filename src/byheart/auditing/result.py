@@ -1,0 +1,251 @@
+"""What an audit returns: small frozen records, in the order in which the report tells them.
+
+Units: every distance is in the units of the (encoded) features; every share and rate is a
+fraction; indices are row numbers of the input sets, counted from 0, in the order given by the user.
+`None` stands where there is no value, and a warning says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Interval = tuple[float, float]
+Verdict = Literal["memorizes", "generalizes", "inconclusive"]
+Kind = Literal["copies", "traces"]
+
+
+@dataclass(frozen=True)
+class InputSet:
+    """Where one set of samples came from."""
+
+    path: str | None  # as the user gave it; None for an array
+    sha256: str
+    rows: int
+    dimension: int  # columns after encoding
+    dtype: str  # of the stored values
+
+
+@dataclass(frozen=True)
+class Test:
+    """One statistic of the family: observed value, its own p-value, and the family-adjusted one."""
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    statistic: float
+    p_value: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
+class DeltaCurve:
+    """A relative distance over bandwidths, with bootstrap intervals; negative is memorization."""
+
+    bandwidths: tuple[float, ...]
+    values: tuple[float, ...]
+    intervals: tuple[Interval, ...]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """The relative distance in both forms, train against held-out at equal bandwidth.
+
+    `kl` is in nats; `l2` is divided by the pooled overlap and so lies in about [-4, 4].
+    """
+
+    kl: DeltaCurve
+    l2: DeltaCurve
+
+
+@dataclass(frozen=True)
+class CopiedPair:
+    """A training row and the generated row nearest to it."""
+
+    train_index: int
+    generated_index: int
+    distance: float
+    q_value: float
+    train_name: str  # the file's name, or "row 17"
+    generated_name: str
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The memorized training points: how many at least, and which."""
+
+    memorized_lower_bound: int  # with confidence 1 - level
+    fdr: float
+    minimum_list_length: int  # a shorter list cannot come out at this fdr and these sizes
+    flagged_train: tuple[int, ...]
+    pairs: tuple[CopiedPair, ...]  # closest first
+    reproduced_train: int  # rows with a generated row three times nearer than any other real row
+    reproduced_heldout: int  # the same for held-out rows: what chance alone does ("phantoms")
+    share_of_generated: float  # generated rows whose nearest real row is a flagged training row
+    share_interval: Interval
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The attack "close to a generated sample means trained on"."""
+
+    auc: float
+    auc_interval: Interval
+    tpr_at_fpr: Mapping[str, float | None]  # keys "0.01" and "0.001"
+    epsilon_lower_bound: float | None
+
+
+@dataclass(frozen=True)
+class ControlTest:
+    """A control that ought not to alarm."""
+
+    p_value: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Rows that stand in both train and held-out: (train index, held-out index)."""
+
+    count: int
+    pairs: tuple[tuple[int, int], ...]  # the first hundred
+
+
+@dataclass(frozen=True)
+class Comparability:
+    """Are the generated samples on the data's scale?"""
+
+    distance_ratio: float  # median nearest distance generated -> real over real -> real
+    limit: float
+    passed: bool
+    cause: str | None  # the re-encoding that would bring the generated samples to the data
+
+
+@dataclass(frozen=True)
+class Independence:
+    """Does the model reproduce held-out rows more often than training rows do?"""
+
+    generated_share: float  # of generated rows that reproduce a held-out row
+    train_share: float  # of training rows that reproduce a held-out row
+    p_value: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Power against planted copies: rows of `power` follow `noise`, columns `training_share`."""
+
+    noise: tuple[float, ...]  # in units of the median distance between nearest real rows
+    training_share: tuple[float, ...]
+    generated_share: tuple[float, ...]
+    power: tuple[tuple[float | None, ...], ...]  # None where the bisection did not go
+    minimum_detectable_share: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Everything that has to hold before a verdict is believed."""
+
+    role_swap: ControlTest
+    exchangeability: ControlTest
+    comparability: Comparability
+    independence: Independence
+    duplicates: Duplicates
+    planted: Planted
+    minimum_detectable_rate: float | None  # at the gate's noise
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A descriptive figure beside the verdict."""
+
+    value: float
+    interval: Interval | None
+    goal: Literal["minimize", "maximize", "zero", "none"]
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two rows to be shown side by side; `real` is a training or a held-out row."""
+
+    real: NDArray[Any]  # shaped like one sample
+    generated: NDArray[Any]
+    real_name: str
+    generated_name: str
+    distance: float
+    q_value: float | None  # None for held-out rows
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the charts and the gallery are drawn from; none of it is in report.json."""
+
+    sample_kind: Literal["images", "table", "vectors"]
+    columns: tuple[str, ...]  # of a table, else empty
+    value_range: Interval  # smallest and largest real value, for grey levels
+    train_matches: tuple[Match, ...]  # closest first, at most 24
+    heldout_matches: tuple[Match, ...]  # the phantoms, closest first, at most 24
+    train_distances: NDArray[np.float64]  # quantiles of s over train, at most 512 values, sorted
+    heldout_distances: NDArray[np.float64]
+    membership_curve: NDArray[np.float64]  # (points, 2): false-positive rate, true-positive rate
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """The outcome of one audit.
+
+    Example:
+    >>> import numpy as np
+    >>> import byheart
+    >>> rng = np.random.default_rng(0)
+    >>> data = rng.normal(size=(400, 8))
+    >>> result = byheart.audit(data[:200], data[200:], data[:200] + 0.01, seed=1)
+    >>> result.verdict, result.kind
+    ('memorizes', 'copies')
+    """
+
+    verdict: Verdict
+    kind: Kind | None
+    reason: str
+    p_value: float | None
+    seed: int
+    level: float
+    fdr: float
+    tolerance: float
+    resolution: float
+    permutations: int
+    inputs: Mapping[str, InputSet | None]  # keys train, heldout, generated
+    tests: tuple[Test, ...]
+    delta: Delta | None
+    copies: Copies | None
+    membership: Membership | None
+    controls: Controls | None
+    metrics: Mapping[str, Metric]
+    parameters: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write report.json (schema version 1) to `path` and return it."""
+        from byheart.report.document import write_json  # the one upward import: design
+
+        return write_json(self, Path(path))
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the self-contained report page to `path` and return it."""
+        from byheart.report.page import write_html
+
+        return write_html(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        from byheart.report.page import summary_html
+
+        return summary_html(self)
