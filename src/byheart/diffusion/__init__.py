@@ -1,0 +1,1 @@
+"""Denoisers, schedules and samplers of diffusion models, in numpy."""

@@ -1,0 +1,1 @@
+"""Experiments that couple models to audits through plain arrays of samples."""

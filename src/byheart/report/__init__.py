@@ -1,0 +1,1 @@
+"""From an audit's result to report.json, the report page and the terminal, and back."""

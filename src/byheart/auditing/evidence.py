@@ -1,0 +1,76 @@
+"""What the report shows: copied pairs, held-out near misses, and curves thin enough to draw."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byheart.auditing.membership import membership_curve
+from byheart.auditing.pool import Distances, Points, Pool
+from byheart.auditing.result import Copies, Evidence, Match
+from byheart.samples import Encoded, Samples
+
+SHOWN_MATCHES = 24
+CURVE_POINTS = 512
+
+
+def gather(
+    copies: Copies,
+    points: Points,
+    pool: Pool,
+    distances: Distances,
+    encoded: Encoded,
+    heldout: Samples,
+    generated: Samples,
+) -> Evidence:
+    """Collect the evidence of one audit; held-out matches are the closest by distance."""
+    pairs = copies.pairs[:SHOWN_MATCHES]
+    train_rows = encoded.display_rows("train", [p.train_index for p in pairs])
+    copied_by = encoded.display_rows("generated", [p.generated_index for p in pairs])
+    train_matches = tuple(
+        Match(real, made, p.train_name, p.generated_name, p.distance, p.q_value)
+        for p, real, made in zip(pairs, train_rows, copied_by, strict=True)
+    )
+    missed = np.flatnonzero(~points.training)
+    missed = missed[np.argsort(points.scores.distance[missed], kind="stable")][:SHOWN_MATCHES]
+    rows = points.row[missed]
+    nearest = distances.table.backward.indices[rows, 0]
+    indices = [pool.set_index(int(row)) for row in rows]
+    heldout_matches = tuple(
+        Match(real, made, heldout.row_name(i), generated.row_name(int(g)), float(s), None)
+        for real, made, i, g, s in zip(
+            encoded.display_rows("heldout", indices),
+            encoded.display_rows("generated", [int(g) for g in nearest]),
+            indices,
+            nearest,
+            points.scores.distance[missed],
+            strict=True,
+        )
+    )
+    return Evidence(
+        sample_kind=encoded.kind,
+        columns=encoded.columns,
+        value_range=(float(pool.rows.min()), float(pool.rows.max())),
+        train_matches=train_matches,
+        heldout_matches=heldout_matches,
+        train_distances=_thinned(points.train_distance),
+        heldout_distances=_thinned(points.heldout_distance),
+        membership_curve=_thinned_curve(points),
+    )
+
+
+def _thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    ordered = np.sort(values)
+    if len(ordered) <= CURVE_POINTS:
+        return ordered
+    return np.quantile(ordered, np.linspace(0, 1, CURVE_POINTS))
+
+
+def _thinned_curve(points: Points) -> NDArray[np.float64]:
+    """Keep points evenly spread on the log axis of the false-positive rate, and both ends."""
+    curve = membership_curve(points.train_distance, points.heldout_distance)
+    if len(curve) <= CURVE_POINTS:
+        return curve
+    ranks = np.geomspace(1, len(curve), CURVE_POINTS // 2).astype(int) - 1
+    evenly = np.linspace(0, len(curve) - 1, CURVE_POINTS // 2).astype(int)
+    return curve[np.unique(np.concatenate([ranks, evenly]))]
