@@ -16,6 +16,9 @@ With xbar and Sigma_hat in place of mu and C it is the same function,
 
     xbar + Sigma_hat (Sigma_hat + s^2 I)^-1 (y - xbar).
 
+Least squares proper has the factor 1/n in Sigma_hat; we take the unbiased 1/(n - 1), so that the
+generated covariance is right on average.
+
 Mixture prior sum_k w_k N(mu_k, C_k): Bayes' rule over the component, then within it,
 
     E[x | y] = sum_k r_k(y) E_k[x | y],    log r_k = log w_k + log N(y; mu_k, C_k + s^2 I) + const.
@@ -94,7 +97,7 @@ class EmpiricalDenoiser(Denoiser):
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return E[x | y]; see `Denoiser.mean`."""
         y, s = _query(self, y, noise_level)
-        result = np.empty_like(y)
+        result: Array = np.empty_like(y)
         rows = max(1, _BLOCK_ENTRIES // len(self._centred))
         for start in range(0, len(y), rows):
             block = slice(start, start + rows)
@@ -102,7 +105,8 @@ class EmpiricalDenoiser(Denoiser):
             log_weights -= self._half_squares
             log_weights /= s**2
             result[block] = _softmax(log_weights) @ self._centred
-        return result + self._centre
+        result += self._centre
+        return result
 
 
 @final
@@ -267,7 +271,8 @@ class _Gaussian:
         """Return log N(y; centre, C + s^2 I) without -(d/2) log(2 pi), (m,); needs q = d."""
         total = self._variances + s**2
         squares = ((y - self.centre) @ self._axes) ** 2
-        return -0.5 * (squares @ (1 / total) + np.log(total).sum())
+        density: Array = -0.5 * (squares @ (1 / total) + np.log(total).sum())
+        return density
 
 
 def _softmax(log_weights: Array) -> Array:

@@ -37,6 +37,7 @@ lam/s_max^2. So s_max is to be chosen well above both |mu| and the spread of the
 from __future__ import annotations
 
 import itertools
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, final, get_args
@@ -162,8 +163,9 @@ class AncestralSampler(_SteppingSampler):
     def _step(self, y: Array, s: float, s_next: float, rng: np.random.Generator) -> Array:
         estimate = self.denoiser.mean(y, s)
         ratio = s_next / s
-        spread = ratio * np.sqrt((s - s_next) * (s + s_next))
-        return estimate + ratio**2 * (y - estimate) + spread * rng.standard_normal(y.shape)
+        spread = ratio * math.sqrt((s - s_next) * (s + s_next))
+        mean: Array = estimate + ratio**2 * (y - estimate)
+        return mean + spread * rng.standard_normal(y.shape)
 
 
 @final

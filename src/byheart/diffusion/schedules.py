@@ -92,9 +92,9 @@ class VarianceExploding(Schedule):
         """Return s(t); see the class."""
         if self.power == math.inf:
             low, high = math.log(self.s_min), math.log(self.s_max)
-            return np.exp((1 - time) * low + time * high)
+            return np.asarray(np.exp((1 - time) * low + time * high), dtype=np.float64)
         low, high = self.s_min ** (1 / self.power), self.s_max ** (1 / self.power)
-        return ((1 - time) * low + time * high) ** self.power
+        return np.asarray(((1 - time) * low + time * high) ** self.power, dtype=np.float64)
 
 
 @final
@@ -129,7 +129,7 @@ class LinearBeta(Schedule):
         # The root of slope u^2/2 + beta_min u = area that survives slope = 0.
         first = 2 * area / (self.beta_min + math.sqrt(self.beta_min**2 + 2 * slope * area))
         u = (1 - time) * first + time
-        return np.sqrt(np.expm1(self.beta_min * u + slope * u**2 / 2))
+        return np.asarray(np.sqrt(np.expm1(self.beta_min * u + slope * u**2 / 2)), dtype=np.float64)
 
 
 @final
@@ -159,7 +159,8 @@ class CosineBeta(Schedule):
         start = (math.pi / 2) * self.offset / (1 + self.offset)
         low, high = (self._angle(s, start) for s in (self.s_min, self.s_max))
         a = (1 - time) * low + time * high
-        return np.sqrt(np.sin(a - start) * np.sin(a + start)) / np.cos(a)
+        squared = np.sin(a - start) * np.sin(a + start)
+        return np.asarray(np.sqrt(squared) / np.cos(a), dtype=np.float64)
 
     @staticmethod
     def _angle(s: float, start: float) -> float:
