@@ -70,6 +70,11 @@ CASES = {
         GRID,
         gaussian_density(GRID, POINTS.mean(axis=0), np.cov(POINTS.T)),
     ),
+    "linear with floor": Case(
+        LinearDenoiser.fit(POINTS, noise_floor=0.3),
+        GRID,
+        gaussian_density(GRID, POINTS.mean(axis=0), np.cov(POINTS.T) + 0.3 * np.eye(2)),
+    ),
     "mixture": Case(
         GaussianMixtureDenoiser(WEIGHTS, MEANS, COVARIANCES),
         GRID,
@@ -167,12 +172,13 @@ def test_gaussian_is_the_normal_equations(rank, s):
 
 
 @pytest.mark.parametrize("n", [2, 5, 40])
-def test_linear_is_the_gaussian_of_the_sample_moments(n):
+@pytest.mark.parametrize("floor", [0.0, 0.7])
+def test_linear_is_the_gaussian_of_the_sample_moments(n, floor):
     rng = np.random.default_rng(8)
     points, y = rng.normal(size=(n, 6)) * 3 + 100, rng.normal(size=(9, 6)) + 100
-    gaussian = GaussianDenoiser(points.mean(axis=0), np.cov(points.T))
+    gaussian = GaussianDenoiser(points.mean(axis=0), np.cov(points.T) + floor * np.eye(6))
     np.testing.assert_allclose(
-        LinearDenoiser.fit(points).mean(y, 0.5), gaussian.mean(y, 0.5), atol=1e-9
+        LinearDenoiser.fit(points, floor).mean(y, 0.5), gaussian.mean(y, 0.5), atol=1e-9
     )
 
 
@@ -272,3 +278,9 @@ def test_refuses_weights_that_are_no_law(weights):
 def test_refuses_a_bandwidth_of_zero():
     with pytest.raises(UsageError, match="bandwidth"):
         KernelSmoothedDenoiser(POINTS, 0.0)
+
+
+@pytest.mark.parametrize("floor", [-0.1, math.nan])
+def test_refuses_a_noise_floor_below_zero(floor):
+    with pytest.raises(UsageError, match="noise_floor"):
+        LinearDenoiser.fit(POINTS, floor)

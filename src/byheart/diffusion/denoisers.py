@@ -17,7 +17,8 @@ With xbar and Sigma_hat in place of mu and C it is the same function,
     xbar + Sigma_hat (Sigma_hat + s^2 I)^-1 (y - xbar).
 
 Least squares proper has the factor 1/n in Sigma_hat; we take the unbiased 1/(n - 1), so that the
-generated covariance is right on average.
+generated covariance is right on average. With a noise floor of variance c the model stands for
+N(xbar, Sigma_hat + c I): the training points are taken to be known up to noise of variance c.
 
 Mixture prior sum_k w_k N(mu_k, C_k): Bayes' rule over the component, then within it,
 
@@ -39,6 +40,7 @@ data's spread.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, final
 
@@ -136,7 +138,7 @@ class KernelSmoothedDenoiser(Denoiser):
         y, s = _query(self, y, noise_level)
         total = s**2 + self._bandwidth**2
         share = s**2 / total
-        return share * self._kernels.mean(y, float(np.sqrt(total))) + (1 - share) * y
+        return share * self._kernels.mean(y, math.sqrt(total)) + (1 - share) * y
 
 
 @final
@@ -171,19 +173,21 @@ class GaussianDenoiser(Denoiser):
 class LinearDenoiser(Denoiser):
     """Best affine denoiser of a training set at every noise level: the multi-step linear model.
 
-    Build it with `LinearDenoiser.fit`. Run down to the noise floor s_min, a deterministic sampler
-    generates N(xbar, Sigma_hat + s_min^2 I), with Sigma_hat the unbiased sample covariance.
-    Source: derived in the module's introduction.
+    Build it with `LinearDenoiser.fit`. A deterministic sampler that stops at the noise level
+    s_min generates N(xbar, Sigma_hat + (noise_floor + s_min^2) I), with Sigma_hat the unbiased
+    sample covariance. Source: derived in the module's introduction.
     """
 
-    def __init__(self, law: _Gaussian) -> None:
-        self._law = law
+    def __init__(self, law: _Gaussian, noise_floor: float) -> None:
+        self._law, self._noise_floor = law, noise_floor
 
     @classmethod
-    def fit(cls, points: Any) -> LinearDenoiser:
+    def fit(cls, points: Any, noise_floor: float = 0.0) -> LinearDenoiser:
         """Return the denoiser of `points`, (n, d) with n >= 2; n may be below d.
 
-        Raises InputError for points that are not a finite (n, d) array of at least two rows.
+        noise_floor: variance c >= 0 added to every direction, in squared units of the data.
+        Raises InputError for points that are not a finite (n, d) array of at least two rows,
+        UsageError for a noise floor below 0.
 
         >>> LinearDenoiser.fit([[0.0], [2.0]]).mean(np.array([[5.0]]), 1.0).round(6).tolist()
         [[3.666667]]
@@ -191,11 +195,14 @@ class LinearDenoiser(Denoiser):
         points = _points(points, "points")
         if len(points) < 2:
             raise InputError("points: one row has no covariance; pass at least 2 rows")
+        if noise_floor != 0:
+            _check.positive(noise_floor, "noise_floor")
         centre = points.mean(axis=0)
         # Right singular vectors of the centred rows: min(n, d) axes, and no squaring before the
-        # decomposition. Axes that are left out have variance 0, so the denoiser removes them.
+        # decomposition. Sigma_hat has no variance along the axes that are left out.
         _, spread, axes = np.linalg.svd(points - centre, full_matrices=False)
-        return cls(_Gaussian(centre, spread**2 / (len(points) - 1), axes.T))
+        law = _Gaussian(centre, spread**2 / (len(points) - 1), axes.T)
+        return cls(law, float(noise_floor))
 
     @property
     def dimension(self) -> int:
@@ -205,7 +212,11 @@ class LinearDenoiser(Denoiser):
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return the best affine estimate of x from y; see `Denoiser.mean`."""
         y, s = _query(self, y, noise_level)
-        return self._law.posterior_mean(y, s)
+        # x = z + noise of variance c, as in the kernel-smoothed case: denoise to z, then go back
+        # the share c / (c + s^2) of the way to y.
+        total = self._noise_floor + s**2
+        share = s**2 / total
+        return share * self._law.posterior_mean(y, math.sqrt(total)) + (1 - share) * y
 
 
 @final
