@@ -231,12 +231,19 @@ def test_tweedie():
 
 
 def test_empirical_survives_a_distant_origin_and_high_dimension():
-    # d = 3072, mean 1000: without centring, |x|^2 ~ 3e9 and 1e-16 of it, over s^2, is 3e-3.
+    # d = 3072, mean 1000, points about as far apart as the noise is long, so that several share
+    # the weight. Uncentred, |x|^2 ~ 3e9 rounds by 5e-7, 5e-3 in a log weight, 1e-6 in the result.
+    # Centred, what remains is the rounding of y and x themselves, 1e-13 each, and of the sum.
     rng = np.random.default_rng(12)
-    points = rng.normal(size=(5, 3072)) + 1000
+    points = 1000 + 2e-4 * rng.normal(size=(5, 3072))
     s = 0.01
-    y = points + s * rng.standard_normal(points.shape)
-    np.testing.assert_allclose(EmpiricalDenoiser(points).mean(y, s), points, rtol=1e-14)
+    y = points + 2e-4 * rng.standard_normal(points.shape)
+    squares = ((y[:, None] - points) ** 2).sum(axis=2)
+    shares = np.exp(-(squares - squares.min(axis=1, keepdims=True)) / (2 * s**2))
+    shares /= shares.sum(axis=1, keepdims=True)
+    assert shares.max() < 0.95
+    expected = points[0] + shares @ (points - points[0])
+    np.testing.assert_allclose(EmpiricalDenoiser(points).mean(y, s), expected, rtol=0, atol=1e-11)
 
 
 def test_float32_points_are_taken_exactly():
