@@ -76,6 +76,20 @@ def fraction(value: Any, name: str) -> float:
     return number
 
 
+def positive(value: Any, name: str) -> float:
+    """Return `value` as a finite float above 0, or raise UsageError.
+
+    >>> positive(2, "noise_level")
+    2.0
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UsageError(f"{name} must be a number above 0, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or number <= 0:
+        raise UsageError(f"{name} must be finite and above 0, got {value!r}")
+    return number
+
+
 def memory(value: str | int, name: str = "max_memory") -> int:
     """Return a number of bytes from an int or from text such as "2GiB", "512 MB", "1e9".
 

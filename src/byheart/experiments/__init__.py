@@ -1,1 +1,1 @@
-"""Experiments that couple models to audits through plain arrays of samples."""
+"""What couples models to audits: the demo, and the experiments on the transition."""
