@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from conftest import Bench
+
+from byheart.auditing import planted
+from byheart.auditing.family import family, over_generated
+from byheart.auditing.pool import score_rows
+from byheart.auditing.scores import localise
+from byheart.distances.neighbours import Neighbours, two_way
+
+
+def setting(bench: Bench, level=0.05) -> planted.Planting:
+    return planted.Planting(
+        real=bench.pool.rows,
+        forward=bench.distances.table.forward,
+        local_scale=bench.distances.among_real.distances[:, 0],
+        scores=bench.scores,
+        bandwidths=bench.distances.bandwidths,
+        units=bench.pool.units,
+        scale=bench.distances.scale,
+        level=level,
+    )
+
+
+def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
+    """Scores and statistics after planting against a fresh search over G and the planted rows."""
+    train, heldout, generated = normal_sets
+    bench = Bench.of(train, heldout, generated, k=110)  # all neighbours: nothing is cut
+    real = bench.pool.rows
+    copies = real[:9] + 0.05
+    near = two_way(copies, real, 110).forward
+    longer = Bench.of(train, heldout, np.concatenate([generated, copies]), k=110)
+    trials = planted._Trials(setting(bench), np.arange(9), near, np.empty((0, 0)), [], [])
+    scores = trials._scores(near)
+    for name in ("distance", "local", "ratio", "negative_margin"):
+        # Distances beyond the exact ranks agree to float32 rounding of about 1e-6.
+        np.testing.assert_allclose(
+            getattr(scores, name), getattr(longer.scores, name), rtol=1e-5, atol=1e-5
+        )
+    labels = bench.pool.training.astype(np.uint8)[:, None]
+    before = over_generated(bench.distances.table.forward, bench.distances.bandwidths, 110)
+    joined = Neighbours(
+        np.concatenate([bench.distances.table.forward.distances, near.distances]),
+        np.concatenate([bench.distances.table.forward.indices, near.indices]),
+    )
+    for old, extra, whole in zip(
+        before,
+        over_generated(near, bench.distances.bandwidths, 110),
+        over_generated(joined, bench.distances.bandwidths, 110),
+        strict=True,
+    ):
+        mean = planted.Appended(extra, 9 / 89, old.evaluate(labels)).evaluate(labels)
+        np.testing.assert_allclose(mean, whole.evaluate(labels), atol=3e-6)  # six digits each
+    assert localise(scores.distance, bench.distances.among_real.distances[:, 0]).shape == (110,)
+    assert score_rows(bench.distances).distance.shape == (110,)
+    assert len(family(scores, 60, before)) == 3
+
+
+def test_power_grows_with_copies_and_falls_with_noise():
+    rng = np.random.default_rng(0)
+    bench = Bench.of(*(rng.normal(size=(size, 6)) for size in (200, 200, 150)))
+    found = planted.planted(setting(bench), np.random.default_rng(1))
+    assert found.noise == planted.NOISES
+    smallest = found.minimum_detectable_share
+    assert smallest[0] is not None
+    assert smallest[1] is not None
+    # |T| = |H|: four copies cannot be found at 5% (p ≥ 1/16), and thirty are plain.
+    assert 4 / 200 < smallest[0] <= smallest[1] <= 30 / 200
+    for row, share in zip(found.power, smallest, strict=True):
+        tried = [(s, p) for s, p in zip(found.training_share, row, strict=True) if p is not None]
+        assert all(p >= planted.REQUIRED_POWER for s, p in tried if share and s == share)
+        assert all(p < planted.REQUIRED_POWER for s, p in tried if share and s < share)
+
+
+def test_a_larger_heldout_set_sees_fewer_copies():
+    rng = np.random.default_rng(0)
+
+    def smallest(heldout_rows: int) -> float:
+        sets = (rng.normal(size=(size, 6)) for size in (100, heldout_rows, 100))
+        found = planted.planted(setting(Bench.of(*sets)), np.random.default_rng(1))
+        share = found.minimum_detectable_share[found.noise.index(planted.GATE_NOISE)]
+        assert share is not None
+        return share
+
+    assert smallest(900) < smallest(100)
+
+
+def test_equal_rows_can_be_planted_without_a_scale():
+    bench = Bench.of(np.ones((20, 2)), np.ones((20, 2)), np.ones((20, 2)))
+    found = planted.planted(setting(bench), np.random.default_rng(0))
+    assert found.minimum_detectable_share == (None,) * len(planted.NOISES)
+
+
+@pytest.mark.parametrize("top", [0, 3, 10, 5000])
+def test_the_grid_of_copies_is_increasing(top):
+    grid = planted._grid(top)
+    assert grid[0] == 3
+    assert grid == sorted(set(grid))
+    assert grid[-1] == max(3, top)
