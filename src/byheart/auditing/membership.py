@@ -4,7 +4,7 @@ AUC: chance that a training point scores closer than a held-out one. True-positi
 false-positive rate: share of training points closer than the corresponding held-out quantile.
 
 Epsilon: pair training with held-out points at random, guess that the closer one of each pair is
-the member, keep the r most confident pairs, v of them right. Under pure epsilon-DP (replacement
+the member, keep the r pairs whose closer point scores best, v of them right. Under pure epsilon-DP (replacement
 adjacency, uniform random split and matching, fixed r) v is dominated by
 Binomial(r, e^eps/(1 + e^eps)), so with p_L the Clopper–Pearson lower limit of v/r
 eps ≥ log(p_L/(1 − p_L)); Bonferroni over the ladder of r. Under add/remove adjacency halve it.
@@ -96,11 +96,12 @@ def epsilon_lower_bound(
     pairs = min(len(train), len(heldout))
     inside = rng.permutation(train)[:pairs]
     outside = rng.permutation(heldout)[:pairs]
-    # Symmetric in the pair, so that it does not tell which of the two is the member.
-    confidence = np.abs(inside - outside)
+    # A pair is trusted more the closer a generated sample comes to either of its points, which is
+    # symmetric in the pair: it does not tell which of the two is the member.
+    doubt = np.minimum(inside, outside)
     coin = rng.random(pairs) < 0.5  # equal scores: the guess is a coin
     right = np.where(inside == outside, coin, inside < outside)
-    order = np.lexsort((rng.random(pairs), -confidence))
+    order = np.lexsort((rng.random(pairs), doubt))
     sizes = [r for r in (pairs // 2**j for j in range(8)) if r >= 8] or [pairs]
     hits = np.cumsum(right[order])
     best = 0.0
