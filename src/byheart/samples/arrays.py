@@ -150,8 +150,8 @@ def read_safetensors(path: Path, key: str | None, where: str) -> tuple[str, NDAr
             if view.get_dtype() != "BF16":
                 return key, file.get_tensor(key)
             shape = view.get_shape()
-        raw = dict(safetensors.deserialize(path.read_bytes()))  # type: ignore[no-untyped-call][key]["data"]
-        bits = np.frombuffer(raw, dtype="<u2").astype(np.uint32) << 16
+        stored: Any = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        bits = np.frombuffer(dict(stored)[key]["data"], dtype="<u2").astype(np.uint32) << 16
         return key, bits.view(np.float32).reshape(shape)
     except (
         *(safetensors.SafetensorError, OSError, ValueError, TypeError),
