@@ -37,8 +37,8 @@ from byheart.diffusion import (
 Array = NDArray[np.float64]
 
 ROWS = 850  # training digits, and as many held out
-GENERATED = 600  # enough to copy half of the training digits at least once
-NOISE_FLOOR = 0.2  # variance c, in squared grey levels of a [0, 1] scale
+GENERATED = 400  # enough to copy a third of the training digits at least once
+NOISE_FLOOR = 0.25  # variance c: a deviation of half the range of a pixel
 # 80 is far above the length of a digit (about 5), so that pure noise is a fair start; at 0.05 the
 # posterior mean of the training set is one digit, the nearest being about 1 apart.
 SCHEDULE = VarianceExploding(0.05, 80.0)
@@ -49,7 +49,7 @@ STEPS = 24
 class DemoSamples:
     """Real digits and two models' samples, one flattened image a row, values in [0, 1].
 
-    train, heldout: (850, 64). memorizing, generalizing: (600, 64). image_shape: of a row.
+    train, heldout: (850, 64). memorizing, generalizing: (400, 64). image_shape: of a row.
     """
 
     train: Array
@@ -67,7 +67,7 @@ def demo_samples(seed: int) -> DemoSamples:
 
     >>> samples = demo_samples(0)
     >>> samples.train.shape, samples.generalizing.shape
-    ((850, 64), (600, 64))
+    ((850, 64), (400, 64))
     """
     from threadpoolctl import threadpool_limits
 
