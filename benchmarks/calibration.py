@@ -153,9 +153,7 @@ def main() -> None:
             seeds = [[options.seed, row, k] for k in range(repeats)]
             call = partial(one_audit, setting, options.relabellings)
             outcomes = list(workers.map(call, seeds, chunksize=4))
-            figures = [
-                np.mean([o[j] for o in outcomes], axis=0).max() for j in range(len(COLUMNS))
-            ]
+            figures = [np.mean([o[j] for o in outcomes], axis=0).max() for j in range(len(COLUMNS))]
             label = f"{setting[0]:.1%}, {setting[1]:.2f}, {setting[2]:.2f}"
             cells = " | ".join(f"{figure:.2f}" for figure in figures)
             print(f"| {label:>20} | {repeats} | {cells} |", flush=True)

@@ -63,7 +63,7 @@ class MeanDifference(Statistic):
         inside = self.coordinates.T @ labels.astype(np.float64)
         # The coordinates are centred: the held-out sum is minus the training sum.
         gap = inside * (1 / marked + 1 / (len(labels) - marked))
-        return np.round((gap**2).sum(axis=0), 12)  # equal labellings tie exactly
+        return np.asarray(np.round((gap**2).sum(axis=0), 12))  # equal labellings tie exactly
 
 
 @final

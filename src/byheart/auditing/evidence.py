@@ -63,7 +63,7 @@ def _thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = np.sort(values)
     if len(ordered) <= CURVE_POINTS:
         return ordered
-    return np.quantile(ordered, np.linspace(0, 1, CURVE_POINTS))
+    return np.asarray(np.quantile(ordered, np.linspace(0, 1, CURVE_POINTS)))
 
 
 def _thinned_curve(points: Points) -> NDArray[np.float64]:

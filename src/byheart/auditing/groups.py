@@ -107,7 +107,7 @@ def _file(path: Path, train: Samples) -> NDArray[Any]:
         raise UsageError(f"--groups {path}: no such file{columns}; pass COLUMN or FILE")
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False).ravel().astype(str)
+            return np.asarray(np.load(path, allow_pickle=False).ravel().astype(str))
         return np.asarray(path.read_text(encoding="utf-8").splitlines(), dtype=str)
     except (OSError, ValueError) as error:
         raise InputError(f"--groups {path}: cannot be read ({error})") from None

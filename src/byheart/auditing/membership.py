@@ -4,8 +4,8 @@ AUC: chance that a training point scores closer than a held-out one. True-positi
 false-positive rate: share of training points closer than the corresponding held-out quantile.
 
 Epsilon: pair training with held-out points at random, guess that the closer one of each pair is
-the member, keep the r pairs whose closer point scores best, v of them right. Under pure epsilon-DP (replacement
-adjacency, uniform random split and matching, fixed r) v is dominated by
+the member, keep the r pairs whose closer point scores best, v of them right. Under pure
+epsilon-DP (replacement adjacency, uniform random split and matching, fixed r) v is dominated by
 Binomial(r, e^eps/(1 + e^eps)), so with p_L the Clopper–Pearson lower limit of v/r
 eps ≥ log(p_L/(1 − p_L)); Bonferroni over the ladder of r. Under add/remove adjacency halve it.
 Compare Steinke, Nasr and Jagielski 2023 and Amin et al., arXiv 2606.16952.

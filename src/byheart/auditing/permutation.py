@@ -86,7 +86,7 @@ def upper_ranks(values: Floats) -> Floats:
     ordered = np.sort(values, axis=1)
     columns = values.shape[1]
     below = [np.searchsorted(row, v, side="left") for row, v in zip(ordered, values, strict=True)]
-    return (columns - np.asarray(below, dtype=np.float64)) / columns
+    return np.asarray((columns - np.asarray(below, dtype=np.float64)) / columns)
 
 
 def pool_p_values(groups: Sequence[Group], values: Sequence[Floats]) -> Pooled:

@@ -86,7 +86,7 @@ def log_upper_tail(rows: int, marked: int, drawn: int) -> Floats:
     # Where exp underflowed, the tail is its own first term up to a factor of at most 2.
     tail = np.maximum(tail, log_pmf)
     tail.flags.writeable = False
-    return np.minimum(tail, 0.0)
+    return np.asarray(np.minimum(tail, 0.0))
 
 
 def berk_jones(counts: NDArray[np.intp], cuts: NDArray[np.intp], rows: int, marked: int) -> Floats:
@@ -140,7 +140,7 @@ class TailCount(Statistic):
         self.head = order[: max(1, round(share * len(order)))]
 
     def evaluate(self, labels: Labels) -> Floats:
-        return labels[self.head].sum(axis=0, dtype=np.float64)
+        return np.asarray(labels[self.head].sum(axis=0, dtype=np.float64))
 
     def evaluate_swapped(self, labels: Labels) -> Floats:
         return len(self.head) - self.evaluate(labels)
@@ -159,7 +159,8 @@ class LinearRank(Statistic):
         marked = labels.sum(axis=0, dtype=np.float64)
         inside = self.weights @ labels
         outside = self.weights.sum() - inside
-        return (inside / marked - outside / (len(labels) - marked)) / 2**20
+        gap = inside / marked - outside / (len(labels) - marked)
+        return np.asarray(gap / 2**20)
 
     def evaluate_swapped(self, labels: Labels) -> Floats:
         return -self.evaluate(labels)
@@ -199,7 +200,7 @@ class NearestShare(Statistic):
         self.counts = np.bincount(nearest, minlength=real_rows).astype(np.float64)  # (N,)
 
     def evaluate(self, labels: Labels) -> Floats:
-        return self.counts @ labels / self.counts.sum()
+        return np.asarray(self.counts @ labels / self.counts.sum())
 
     def evaluate_swapped(self, labels: Labels) -> Floats:
         return 1 - self.evaluate(labels)
