@@ -23,7 +23,7 @@ CONTROLS = Controls(
     planted=Planted((0.25,), (0.02,), (0.01,), ((1.0,),), (0.02,)),
     minimum_detectable_rate=0.02,
 )
-NONE = Copies(0, 0.1, 10, (), (), 0, 0, 0.0, (0.0, 0.01))
+NONE = Copies(0, 0.1, 10, (), (), 0, 0, 1.0, 0.0, (0.0, 0.01))
 LIMITS = Limits(1000, 1000, 0.05, 0.01, 0.05)
 
 
@@ -79,6 +79,23 @@ def test_a_failed_control_decides_nothing(p_value, change, told):
     decision = decide(p_value, NONE, replace(CONTROLS, **change), LIMITS)
     assert decision.verdict == "inconclusive"
     assert told in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("reproduced", "by_train", "verdict"),
+    [(30, 1e-6, "memorizes"), (30, 0.5, "inconclusive"), (1, 1e-6, "inconclusive")],
+)
+def test_plain_copies_stay_copies_when_the_sets_differ(reproduced, by_train, verdict):
+    copies = replace(
+        NONE,
+        memorized_lower_bound=20,
+        flagged_train=(1,),
+        reproduced_train=reproduced,
+        reproduction_p_value=by_train,
+    )
+    controls = replace(CONTROLS, exchangeability=ControlTest(0.001, False))
+    assert decide(0.001, copies, controls, LIMITS).verdict == verdict
+    assert decide(0.9, copies, controls, LIMITS).verdict == "inconclusive"
 
 
 def test_a_heldout_set_that_was_trained_on_never_clears_a_model():

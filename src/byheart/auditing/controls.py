@@ -9,6 +9,7 @@ that stand in both sets.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -107,6 +108,35 @@ def exchangeability(
     return ControlTest(p_value, p_value > level)
 
 
+@dataclass(frozen=True)
+class Reproduction:
+    """How often generated rows and training rows reproduce rows of one set."""
+
+    generated_share: float
+    train_share: float
+    p_value: float  # that generated rows do it no more often, by Fisher's exact test
+
+
+def reproduction(
+    forward: Neighbours,
+    among_real: Neighbours,
+    training: NDArray[np.bool_],
+    target: NDArray[np.bool_],
+) -> Reproduction:
+    """Compare generated with training rows as reproducers of the `target` rows, (N,) bool.
+
+    A fresh row of the law of T would reproduce another row as often as the rows of T do.
+    """
+    by_generated = reproduces(forward) & target[forward.indices[:, 0]]
+    by_train = (reproduces(among_real) & target[among_real.indices[:, 0]])[training]
+    hits, chance = int(by_generated.sum()), int(by_train.sum())
+    return Reproduction(
+        hits / len(by_generated),
+        chance / len(by_train),
+        excess_p_value(hits, chance, len(by_generated), len(by_train)),
+    )
+
+
 def reproduces(table: Neighbours) -> NDArray[np.bool_]:
     """Return which rows (q,) lie within a third of the way: D₁/D₂ ≤ 1/3, two twins excepted."""
     nearest, second = table.distances[:, 0], table.distances[:, 1]
@@ -120,15 +150,9 @@ def independence(
 
     Independence of the held-out set cannot be proved; this finds the model that was trained on it.
     """
-    by_generated = reproduces(forward) & ~training[forward.indices[:, 0]]
-    by_train = (reproduces(among_real) & ~training[among_real.indices[:, 0]])[training]
-    hits, chance = int(by_generated.sum()), int(by_train.sum())
-    p_value = excess_p_value(hits, chance, len(by_generated), len(by_train))
+    found = reproduction(forward, among_real, training, ~training)
     return Independence(
-        generated_share=hits / len(by_generated),
-        train_share=chance / len(by_train),
-        p_value=p_value,
-        passed=p_value > level,
+        found.generated_share, found.train_share, found.p_value, found.p_value > level
     )
 
 

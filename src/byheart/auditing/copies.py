@@ -14,7 +14,8 @@ and no later k is reached.
 
 *Reproduced points.* A real point is reproduced when some generated one lies at most a third as far
 from it as from any other real point (ratio ≤ 1/3: Yoon et al. 2023). Held-out points are
-reproduced by chance only; these "phantoms" are the yardstick for the training points.
+reproduced by chance only; these "phantoms" are the yardstick for the training points. A second
+yardstick needs no held-out set: how often the rows of T reproduce each other.
 
 With groups of rows, a point is a group and its score the smallest over its rows.
 """
@@ -146,11 +147,12 @@ def find(
     fdr: float,
     level: float,
     rng: np.random.Generator,
+    reproduction_p_value: float,
     names: tuple[Callable[[int], str], Callable[[int], str]],
 ) -> Copies:
     """Return the copied training points of one audit.
 
-    names: from row number to the name of a training row and of a generated row.
+    reproduction_p_value: from `controls.reproduction` of T; names: from row number to the name of a training row and of a generated row.
     """
     training = points.training
     units = np.flatnonzero(training)
@@ -197,6 +199,7 @@ def find(
         pairs=tuple(sorted(pairs, key=lambda p: (p.distance, p.train_index))),
         reproduced_train=hits[0],
         reproduced_heldout=hits[1],
+        reproduction_p_value=reproduction_p_value,
         share_of_generated=made / len(nearest.distances),
         share_interval=intervals.wilson(made, len(nearest.distances), level),
     )

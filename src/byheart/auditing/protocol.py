@@ -35,8 +35,6 @@ from byheart.samples import Samples, encode, read
 
 NEIGHBOURS = 32
 MINIMUM_ROWS = 10
-# Each control is tested at this share of the level, so that they seldom spoil a clean audit.
-CONTROL_SHARE = 1 / 5
 Progress = Callable[[str], None]
 
 
@@ -163,6 +161,7 @@ def audit(
         settings.fdr,
         settings.level,
         next(streams),
+        controls.reproduction(forward, among_real, pool.training, pool.training).p_value,
         (sets.train.row_name, sets.generated.row_name),
     )
     figures, cautions = membership(
@@ -170,7 +169,7 @@ def audit(
     )
 
     say("running controls")
-    level = settings.level * CONTROL_SHARE
+    level = settings.level * verdict.CONTROL_SHARE
     exchangeable = controls.exchangeability(
         pool.rows, among_real, pool.units, settings.permutations, level, next(streams)
     )

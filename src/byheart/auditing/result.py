@@ -86,6 +86,7 @@ class Copies:
     pairs: tuple[CopiedPair, ...]  # closest first
     reproduced_train: int  # rows with a generated row three times nearer than any other real row
     reproduced_heldout: int  # the same for held-out rows: what chance alone does ("phantoms")
+    reproduction_p_value: float  # that G reproduces T no more often than T reproduces itself
     share_of_generated: float  # generated rows whose nearest real row is a flagged training row
     share_interval: Interval
 

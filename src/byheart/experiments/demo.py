@@ -21,6 +21,7 @@ Samples are clipped to [0, 1], the range of a pixel, as any image pipeline does 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from byheart.diffusion import (
     LinearDenoiser,
     VarianceExploding,
 )
+from byheart.errors import UsageError
 
 Array = NDArray[np.float64]
 
@@ -83,6 +85,36 @@ def demo_samples(seed: int) -> DemoSamples:
         memorizing = _draw(EmpiricalDenoiser(train), noise)
         generalizing = _draw(LinearDenoiser.fit(train, NOISE_FLOOR), noise)
     return DemoSamples(train, heldout, memorizing, generalizing, image_shape=(8, 8))
+
+
+def write_demo(folder: Path, seed: int) -> dict[str, str]:
+    """Write the demo's four sets as images to `folder` and return their paths by name.
+
+    Each file is (rows, 8, 8) float64, .npy. A file that holds the same data is left alone; one
+    that holds other data is never overwritten: UsageError names it.
+
+    >>> import tempfile
+    >>> sorted(write_demo(Path(tempfile.mkdtemp()), 0))
+    ['generalizing', 'heldout', 'memorizing', 'train']
+    """
+    samples = demo_samples(seed)
+    paths = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train", "heldout", "memorizing", "generalizing"):
+        images = getattr(samples, name).reshape(-1, *samples.image_shape)
+        path = folder / f"{name}.npy"
+        if path.exists() and not _holds(path, images):
+            raise UsageError(f"{path}: exists and holds other data; choose another --out")
+        np.save(path, images, allow_pickle=False)
+        paths[name] = str(path)
+    return paths
+
+
+def _holds(path: Path, images: Array) -> bool:
+    try:
+        return np.array_equal(np.load(path, allow_pickle=False), images)
+    except (OSError, ValueError):
+        return False
 
 
 def _draw(model: Denoiser, noise: np.random.SeedSequence) -> Array:
