@@ -36,7 +36,9 @@ def matrix(x: Any, role: str) -> NDArray[np.floating[Any]]:
         raise InputError(f"{role}: the set is empty (shape {array.shape}); pass at least one row")
     dtype = np.float32 if array.dtype in (np.float16, np.float32) else np.float64
     array = np.ascontiguousarray(array, dtype=dtype)
-    if not np.isfinite(array.sum(dtype=np.float64)):  # cheap; the exact search only on suspicion
+    with np.errstate(all="ignore"):  # the sum of both infinities, or of huge values
+        total = array.sum(dtype=np.float64)
+    if not np.isfinite(total):  # cheap; the exact search only on suspicion
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             row, column = (int(v) for v in bad[0])

@@ -7,7 +7,11 @@ orientation is applied. Transparent pixels are laid over white, with a warning.
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,26 +97,32 @@ def read_folder(
     return values, tuple(f.name for f in files), tuple(notes)
 
 
-def _open(file: Path, where: str) -> Any:
+@contextmanager
+def _opened(file: Path, where: str) -> Iterator[Any]:
+    """An open image; whatever goes wrong inside with its data is an InputError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(file)
+            image = Image.open(file)
+        with image:
+            yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(
             f"{where}: {file.name} is larger than {Image.MAX_IMAGE_PIXELS} pixels, "
             f"a likely decompression bomb; remove or shrink it"
         ) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{where}: {file.name} is not a readable image") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{where}: {file.name} cannot be read, {one_line(error)}") from error
+        raise InputError(f"{where}: {file.name} is not a readable image; remove it") from error
+    except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+        raise InputError(
+            f"{where}: {file.name} is damaged or cut off, {one_line(error)}; replace it"
+        ) from error
 
 
 def _header(file: Path, where: str) -> tuple[str, tuple[int, int]]:
-    with _open(file, where) as image:
+    with _opened(file, where) as image:
         if getattr(image, "n_frames", 1) > 1:
             raise InputError(
                 f"{where}: {file.name} is animated ({image.n_frames} frames); save a single frame"
@@ -129,15 +139,10 @@ def _pixels(
 ) -> tuple[NDArray[Any], bool, bool]:
     from PIL import Image, ImageOps
 
-    with _open(file, where) as opened:
+    with _opened(file, where) as opened:
         # Pillow reads 16-bit colour PNG as 8 bits without a word; the decoder's raw mode tells
         lossy = mode != "I" and any(";16" in str(tile[3]) for tile in opened.tile)
-        try:
-            image = ImageOps.exif_transpose(opened)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise InputError(
-                f"{where}: {file.name} is damaged or cut off, {one_line(error)}; replace it"
-            ) from error
+        image = ImageOps.exif_transpose(opened)
         clear = False
         if image.has_transparency_data:
             image = image.convert("RGBA")

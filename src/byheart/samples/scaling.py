@@ -47,13 +47,13 @@ class Block:
 
 
 def numbers(columns: dict[str, Column], means: Meaning, notes: list[str]) -> Block | None:
-    """Scale a column of numbers; None if the real rows hold one value and no missing cell."""
+    """Scale a column of numbers; None if the real rows hold one value, or only missing cells."""
     name = next(iter(columns.values())).name
     values = {role: column.numbers(means) for role, column in columns.items()}
     missing = {role: np.isnan(v) for role, v in values.items()}
     real = np.sort(np.concatenate([v[~missing[r]] for r, v in values.items() if r != "generated"]))
     gap = any(m.any() for role, m in missing.items() if role != "generated")
-    if real[0] == real[-1] and not gap:
+    if len(real) == 0 or (real[0] == real[-1] and not gap):
         return None
     # Equal values go through the arithmetic once: vectorised asinh may differ in the last bit
     # between places of an array.

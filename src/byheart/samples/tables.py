@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,10 @@ def _read_parquet(path: Path, where: str) -> Any:
                 f"{where}: the table unpacks to {unpacked / 2**30:.1f} GiB, more than the bound "
                 f"of {MAX_UNPACKED / 2**30:.0f} GiB; give a file with fewer rows or columns"
             )
-        _unique(file.schema_arrow.names, where)
-        return file.read()
+        names = file.schema_arrow.names
+        _unique(names, where)
+        # pandas writes the row labels of a subset of a frame as a column of this name
+        return file.read([n for n in names if not re.fullmatch("__index_level_[0-9]+__", n)])
 
 
 def check(table: Any, where: str) -> None:
@@ -125,16 +128,17 @@ def digest(table: Any, where: str) -> str:
     import pyarrow as pa
     from pyarrow import csv
 
-    plain = pa.table(
-        {
-            str(i): c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c
-            for i, c in enumerate(table.columns)
-        }
-    )
+    def plain(column: Any) -> Any:
+        if pa.types.is_dictionary(column.type):
+            return column.cast(column.type.value_type)
+        if pa.types.is_nested(column.type):  # has no form in CSV
+            return pa.array([repr(v) for v in column.to_pylist()], pa.string())
+        return column
+
     sink = io.BytesIO()
     sink.write(repr([(f.name, str(f.type)) for f in table.schema]).encode())
     try:
-        csv.write_csv(plain, sink)
+        csv.write_csv(pa.table({str(i): plain(c) for i, c in enumerate(table.columns)}), sink)
     except pa.ArrowException as error:
         raise InputError(f"{where}: a column has no text form, {one_line(error)}") from error
     return hashlib.sha256(sink.getbuffer()).hexdigest()
