@@ -9,6 +9,7 @@ and in the shape of their points as well.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from byheart.auditing.result import DeltaCurve, Planted
 
-WIDTH, HEIGHT = 340, 220  # pixels of the plotting area at scale 1
+WIDTH, HEIGHT = 310, 205  # pixels of the plotting area at scale 1
 
 # The only colours that a chart may use; the report exchanges them for its own in dark mode.
 COLOURS: Mapping[str, str] = {
@@ -80,10 +81,10 @@ def delta_chart(curve: DeltaCurve, form: Literal["kl", "l2"] = "kl") -> altair.L
     ]
     below = sum(row["high"] < 0 for row in rows)
     return _styled(
-        alt.layer(*layers),
+        layers,
         f"Relative distance Delta, {form.upper()} form",
-        "Below 0 (dashed) the samples lie nearer to train than to held-out: memorization. "
-        "Around 0 is good. Band: 95% bootstrap interval.",
+        "Below the dashed line at 0 the samples lie nearer to train than to held-out: "
+        "memorization. On the line is good. Band: bootstrap interval.",
         f"Delta over {len(rows)} bandwidths; its whole interval is below zero at {below} of them."
         + (f" Values from {_span([row['delta'] for row in rows])} {unit}." if rows else ""),
     )
@@ -102,8 +103,10 @@ def distance_chart(train: ArrayLike, heldout: ArrayLike) -> altair.LayerChart:
     import altair as alt
 
     rows = []
-    sets = (("train", np.sort(_finite(train, "train"))),)
-    sets += (("held-out", np.sort(_finite(heldout, "heldout"))),)
+    sets = (
+        ("train", np.sort(_finite(train, "train"))),
+        ("held-out", np.sort(_finite(heldout, "heldout"))),
+    )
     for name, values in sets:
         shares = (np.arange(len(values)) + 1) / len(values)
         rows.append({"set": name, "distance": float(values[0]), "share": 0.0})
@@ -113,22 +116,30 @@ def distance_chart(train: ArrayLike, heldout: ArrayLike) -> altair.LayerChart:
         ]
     everything = np.concatenate([values for _, values in sets])
     low, high = float(everything.min()), float(everything.max())
-    scale = alt.Scale(type="log") if low > 0 and high > 30 * low else alt.Scale(zero=False)
+    axis, scale = alt.Axis(), alt.Scale(zero=False, nice=False)
+    if low > 0 and high > 30 * low:
+        axis = alt.Axis(values=_log_ticks(low, high), format="~g", labelOverlap=False)
+        scale = alt.Scale(type="log", nice=False)
     lines = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            x=alt.X("distance:Q", title="distance s (units of the features)", scale=scale),
+            x=alt.X(
+                "distance:Q", title="distance s (units of the features)", scale=scale, axis=axis
+            ),
             y=alt.Y("share:Q", title="share of points with s or less").axis(format="%"),
             color=_colour("set", ["train", "held-out"]),
             strokeDash=_dash("set", ["train", "held-out"]),
-            tooltip=["set:N", alt.Tooltip("distance:Q", format=".3g")]
-            + [alt.Tooltip("share:Q", format=".1%")],
+            tooltip=[
+                alt.Tooltip("set:N"),
+                alt.Tooltip("distance:Q", format=".3g"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
         )
     )
     medians = [float(np.median(values)) for _, values in sets]
     return _styled(
-        alt.layer(lines),
+        [lines],
         "Distance to the nearest generated sample",
         "Train (solid) left of or above held-out (dashed) means memorization. "
         "One curve upon the other is good.",
@@ -158,7 +169,7 @@ def membership_chart(curve: ArrayLike) -> altair.LayerChart:
         {"fpr": max(float(f), floor), "tpr": max(float(t), floor)} for f, t in points if f + t > 0
     ]
     scale = alt.Scale(type="log", domain=[floor, 1], nice=False)
-    axis = alt.Axis(format="~%", tickCount=4)
+    axis = alt.Axis(format="~%", values=_log_ticks(floor, 1.0), labelOverlap=False)
     x = alt.X("fpr:Q", title="false-positive rate (held-out called train)", scale=scale, axis=axis)
     y = alt.Y("tpr:Q", title="true-positive rate (train found)", scale=scale, axis=axis)
     diagonal = [{"fpr": floor, "tpr": floor}, {"fpr": 1.0, "tpr": 1.0}]
@@ -177,7 +188,7 @@ def membership_chart(curve: ArrayLike) -> altair.LayerChart:
     ]
     low = points[points[:, 0] <= 0.01, 1]
     return _styled(
-        alt.layer(*layers),
+        layers,
         "Membership attack",
         "Above the dashed diagonal (chance) means memorization, most telling at the left edge. "
         "On the diagonal is good.",
@@ -216,12 +227,15 @@ def power_chart(planted: Planted, resolution: float | None = None) -> altair.Lay
         .axis(format="~%", tickCount=5)
         .scale(domain=[0, 1]),
         color=_colour("noise", names),
-        tooltip=["noise:N", alt.Tooltip("share:Q", format=".2%")]
-        + [alt.Tooltip("power:Q", format=".0%")],
+        tooltip=[
+            alt.Tooltip("noise:N"),
+            alt.Tooltip("share:Q", format=".2%"),
+            alt.Tooltip("power:Q", format=".0%"),
+        ],
     )
     layers = [
         _rule(y=0.95),
-        base.mark_line(strokeWidth=1.75).encode(strokeDash=_dash("noise", names)),
+        base.mark_line(strokeWidth=1.75).encode(strokeDash=_dash("noise", names, legend=False)),
         base.mark_point(filled=True, opacity=1, size=55).encode(shape=_shape("noise", names)),
     ]
     if resolution is not None:
@@ -232,7 +246,7 @@ def power_chart(planted: Planted, resolution: float | None = None) -> altair.Lay
         if share is not None
     ]
     return _styled(
-        alt.layer(*layers),
+        layers,
         "Power against planted copies",
         "High and far to the left is good: the audit would have seen even few copies. "
         "Dashed: power 95%" + (" and the resolution asked for." if resolution else "."),
@@ -254,8 +268,14 @@ def svg(chart: altair.TopLevelMixin, prefix: str = "chart") -> str:
     chart.save(buffer, format="svg")
     text = buffer.getvalue()
     text = text[text.index("<svg") :].strip()
-    text = re.sub(r'(?<=\sid=")', f"{prefix}-", text)
-    return re.sub(r"(url\(#|href=\"#)", rf"\g<1>{prefix}-", text)
+    # The renderer counts its ids on from chart to chart: number them anew.
+    for number, old in enumerate(dict.fromkeys(re.findall(r'\sid="([^"]*)"', text))):
+        text = re.sub(
+            rf'((?:\sid=|href=)"#?|url\(#){re.escape(old)}(?=["\)])',
+            rf"\g<1>{prefix}-{number}",
+            text,
+        )
+    return text
 
 
 def _rule(**at: float) -> altair.Chart:
@@ -263,14 +283,27 @@ def _rule(**at: float) -> altair.Chart:
 
     (axis, value), *_ = at.items()
     encoding: dict[str, Any] = {axis: alt.Y("at:Q") if axis == "y" else alt.X("at:Q")}
-    rule = alt.Chart(alt.InlineData(values=[{"at": value}]))
-    return rule.mark_rule(color=COLOURS["muted"], strokeDash=[5, 4]).encode(**encoding)
+    chart = alt.Chart(alt.InlineData(values=[{"at": value}]))
+    rule: altair.Chart = chart.mark_rule(color=COLOURS["muted"], strokeDash=[5, 4]).encode(
+        **encoding
+    )
+    return rule
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers in [low, high]: powers of ten, in between 2 and 5 where few fit."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = -(-(last - first) // 5)
+    powers = [10.0**e for e in range(first, last + 1, step)]
+    few = math.log10(high / low) < 2.5
+    ticks = [m * p for p in powers for m in (1, 2, 5)] if few else powers
+    return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
 
 
 def _legend() -> altair.Legend:
     import altair as alt
 
-    return alt.Legend(title=None, orient="top", symbolSize=220, symbolStrokeWidth=2, offset=6)
+    return alt.Legend(title=None, orient="top", symbolStrokeWidth=2, offset=6)
 
 
 def _colour(name: str, domain: Sequence[str]) -> altair.Color:
@@ -280,30 +313,29 @@ def _colour(name: str, domain: Sequence[str]) -> altair.Color:
     return alt.Color(f"{name}:N", scale=alt.Scale(domain=domain, range=colours), legend=_legend())
 
 
-def _dash(name: str, domain: Sequence[str]) -> altair.StrokeDash:
+def _dash(name: str, domain: Sequence[str], *, legend: bool = True) -> altair.StrokeDash:
     import altair as alt
 
     dashes = [_DASHES[i % 4] for i in range(len(domain))]
     scale = alt.Scale(domain=domain, range=dashes)
-    return alt.StrokeDash(f"{name}:N", scale=scale, legend=_legend())
+    return alt.StrokeDash(f"{name}:N", scale=scale, legend=_legend() if legend else None)
 
 
 def _shape(name: str, domain: Sequence[str]) -> altair.Shape:
     import altair as alt
 
     shapes = [_SHAPES[i % 4] for i in range(len(domain))]
-    return alt.Shape(
-        f"{name}:N", scale=alt.Scale(domain=domain, range=shapes), legend=_legend()
-    )
+    return alt.Shape(f"{name}:N", scale=alt.Scale(domain=domain, range=shapes), legend=_legend())
 
 
 def _styled(
-    chart: altair.LayerChart, title: str, subtitle: str, description: str
+    layers: list[altair.Chart], title: str, subtitle: str, description: str
 ) -> altair.LayerChart:
     import altair as alt
 
     ink, muted, grid = COLOURS["ink"], COLOURS["muted"], COLOURS["grid"]
-    styled = chart.properties(
+    chart: altair.LayerChart = alt.LayerChart(layer=layers)
+    styled: altair.LayerChart = chart.properties(
         width=WIDTH,
         height=HEIGHT,
         title=alt.Title(text=title, subtitle=_wrapped(subtitle)),
@@ -316,7 +348,7 @@ def _styled(
         color=ink, subtitleColor=muted, fontSize=14, subtitleFontSize=11, anchor="start", offset=10
     )
     styled = styled.configure_legend(labelColor=ink, labelFontSize=12, labelLimit=0)
-    return styled.configure_axis(
+    styled = styled.configure_axis(
         labelColor=muted,
         titleColor=ink,
         gridColor=grid,
@@ -328,12 +360,13 @@ def _styled(
         titlePadding=8,
         labelOverlap=True,
     )
+    return styled
 
 
-def _wrapped(text: str, columns: int = 62) -> list[str]:
+def _wrapped(text: str, columns: int = 56) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, columns)
+    return textwrap.wrap(text, columns, break_on_hyphens=False)
 
 
 def _span(values: Sequence[float]) -> str:

@@ -71,9 +71,7 @@ def matches(real, noise, rng, q_values, real_names, generated_names):
 def curves(rng, copied):
     """Quantiles of s over train and held-out, and the membership curve."""
     heldout = np.sort(rng.lognormal(0.0, 0.3, N))
-    train = np.sort(
-        np.r_[rng.lognormal(-2.2, 0.3, copied), rng.lognormal(0.0, 0.3, N - copied)]
-    )
+    train = np.sort(np.r_[rng.lognormal(-2.2, 0.3, copied), rng.lognormal(0.0, 0.3, N - copied)])
     cuts = np.r_[0.0, np.sort(np.r_[heldout, train])]
     curve = np.array([[(heldout <= c).mean(), (train <= c).mean()] for c in cuts])
     return train, heldout, curve
@@ -112,9 +110,7 @@ def controls(**changes):
 
 
 def membership(auc, tail, epsilon):
-    return Membership(
-        auc, (auc - 0.03, auc + 0.03), {"0.01": tail, "0.001": None}, epsilon
-    )
+    return Membership(auc, (auc - 0.03, auc + 0.03), {"0.01": tail, "0.001": None}, epsilon)
 
 
 def copies(bound, pairs, reproduced):
@@ -200,8 +196,12 @@ def copies_images(side=8, channels=0, noise=0.04, shown=24):
     names = [f"{i:05d}.png" for i in range(2 * shown)]
     made = [f"row {11 * i}" for i in range(2 * shown)]
     found = matches(
-        real[:shown], noise, rng, [0.003 * (i + 1) for i in range(shown)],
-        names[:shown], made[:shown],
+        real[:shown],
+        noise,
+        rng,
+        [0.003 * (i + 1) for i in range(shown)],
+        names[:shown],
+        made[:shown],
     )
     missed = matches(
         real[shown:], max(0.3, noise), rng, [None] * shown, names[shown:], made[shown:]
@@ -226,8 +226,14 @@ TABLE_COLUMNS = ("age", "income", "city", "children", "<b>score</b>", "member si
 def table_row(rng):
     city = ["Aix", "Lund", "<script>alert(1)</script>", "Porto", ""][int(rng.integers(5))]
     return np.array(
-        [int(rng.integers(18, 90)), round(float(rng.normal(41000, 9000)), 2), city]
-        + [int(rng.integers(4)), float(rng.normal()), f"20{int(rng.integers(10, 25))}-03-01"],
+        [
+            int(rng.integers(18, 90)),
+            round(float(rng.normal(41000, 9000)), 2),
+            city,
+            int(rng.integers(4)),
+            float(rng.normal()),
+            f"20{int(rng.integers(10, 25))}-03-01",
+        ],
         dtype=object,
     )
 
@@ -245,9 +251,7 @@ def copies_table():
     found = tuple(pair(i, True, 0.004 * (i + 1)) for i in range(14))
     missed = tuple(pair(i, False, None) for i in range(14))
     train, heldout, curve = curves(rng, 20)
-    evidence = Evidence(
-        "table", TABLE_COLUMNS, (-3.0, 3.0), found, missed, train, heldout, curve
-    )
+    evidence = Evidence("table", TABLE_COLUMNS, (-3.0, 3.0), found, missed, train, heldout, curve)
     return result(
         "memorizes",
         "copies",
@@ -360,3 +364,9 @@ BUILDERS = {
 @pytest.fixture(params=sorted(BUILDERS))
 def any_result(request):
     return BUILDERS[request.param]()
+
+
+@pytest.fixture
+def build():
+    """The builders by name: `build["copies-table"]()`."""
+    return BUILDERS

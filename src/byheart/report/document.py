@@ -1,8 +1,8 @@
-"""report.json, schema version 1: what a report says, checked on the way out and on the way in.
+"""report.json: an audit's result out to a file, and a report back in.
 
-The models below are the boundary: an audit's result becomes a `Report` by `to_report`, a file by
-`write_json`, and a `Report` again by `read_json`. The shipped report.schema.json is `json_schema`
-of these models. A figure that has no value is null; NaN and infinity never reach the file.
+An audit's result becomes a `Report` (the models of `schema`) by `to_report`, a file by
+`write_json`, and a `Report` again by `read_json`. A figure that has no value is null; NaN and
+infinity never reach the file.
 """
 
 from __future__ import annotations
@@ -11,210 +11,20 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
 
 from byheart.auditing.result import AuditResult
 from byheart.errors import InputError, UsageError
+from byheart.report.schema import SCHEMA_VERSION, Report
 
-SCHEMA_VERSION = "1"
-SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Interval = tuple[float | None, float | None]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class InputSet(_Model):
-    """Where one set of samples came from; `path` is relative to the report, null for an array."""
-
-    path: str | None
-    sha256: str
-    rows: Count
-    dimension: Count
-    dtype: str
-
-
-class Inputs(_Model):
-    """The three sets; `heldout` is null when there was none."""
-
-    train: InputSet
-    heldout: InputSet | None
-    generated: InputSet
-
-
-class Test(_Model):
-    """One statistic of the family."""
-
-    name: str
-    statistic: float | None
-    p_value: Share
-    p_adjusted: Share
-
-
-class DeltaCurve(_Model):
-    """One form of the relative distance over bandwidths."""
-
-    bandwidths: tuple[float, ...]
-    values: tuple[float | None, ...]
-    intervals: tuple[Interval, ...]
-
-
-class Delta(_Model):
-    """The relative distance; negative is memorization."""
-
-    kl: DeltaCurve
-    l2: DeltaCurve
-
-
-class CopiedPair(_Model):
-    """A training row and its nearest generated row; names are null when examples are left out."""
-
-    train_index: Count
-    generated_index: Count
-    distance: float
-    q_value: float
-    train_name: str | None
-    generated_name: str | None
-
-
-class Copies(_Model):
-    """The memorized training points."""
-
-    memorized_lower_bound: Count
-    fdr: float
-    flagged_train: tuple[Count, ...]
-    pairs: tuple[CopiedPair, ...]
-    share_of_generated: Share
-    share_interval: Interval
-    minimum_list_length: Count
-    reproduced_train: Count
-    reproduced_heldout: Count
-
-
-class TruePositiveRates(_Model):
-    """True-positive rates at two false-positive rates; null with too few held-out points."""
-
-    one_percent: Share | None = Field(alias="0.01")
-    one_per_mille: Share | None = Field(alias="0.001")
-
-
-class Membership(_Model):
-    """The attack "close to a generated sample means trained on"."""
-
-    auc: Share
-    auc_interval: Interval
-    tpr_at_fpr: TruePositiveRates
-    epsilon_lower_bound: float | None
-
-
-class ControlTest(_Model):
-    """A control that ought not to alarm."""
-
-    p_value: Share
-    passed: bool
-
-
-class Duplicates(_Model):
-    """Rows in both train and held-out, as (train index, held-out index)."""
-
-    count: Count
-    pairs: tuple[tuple[Count, Count], ...]
-
-
-class Planted(_Model):
-    """Power against planted copies: rows follow `noise`, columns `training_share`."""
-
-    noise: tuple[float, ...]
-    training_share: tuple[float, ...]
-    generated_share: tuple[float, ...]
-    power: tuple[tuple[Share | None, ...], ...]
-    minimum_detectable_share: tuple[Share | None, ...]
-
-
-class Comparability(_Model):
-    """Are the generated samples on the data's scale?"""
-
-    distance_ratio: float | None
-    limit: float
-    passed: bool
-    cause: str | None
-
-
-class Independence(_Model):
-    """Does the model reproduce held-out rows more often than training rows do?"""
-
-    generated_share: Share
-    train_share: Share
-    p_value: Share
-    passed: bool
-
-
-class Controls(_Model):
-    """Everything that has to hold before a verdict is believed."""
-
-    role_swap: ControlTest
-    exchangeability: ControlTest
-    duplicates: Duplicates
-    planted: Planted
-    minimum_detectable_rate: Share | None
-    comparability: Comparability
-    independence: Independence
-
-
-class Metric(_Model):
-    """A descriptive figure; a bound that does not exist is null."""
-
-    value: float | None
-    interval: Interval | None
-    goal: Literal["minimize", "maximize", "zero", "none"]
-    minimum: float | None
-    maximum: float | None
-
-
-class Parameters(BaseModel):
-    """What the audit was run with; further keys are allowed."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    features: str = "raw"
-
-
-class Report(_Model):
-    """All of report.json."""
-
-    schema_version: Literal["1"]
-    byheart_version: str
-    created: str
-    seed: Count
-    level: float
-    fdr: float
-    tolerance: float
-    resolution: float
-    permutations: Count
-    verdict: Literal["memorizes", "generalizes", "inconclusive"]
-    kind: Literal["copies", "traces"] | None
-    reason: str
-    p_value: Share | None
-    inputs: Inputs
-    tests: tuple[Test, ...]
-    delta: Delta | None
-    copies: Copies | None
-    membership: Membership | None
-    controls: Controls | None
-    metrics: dict[str, Metric]
-    parameters: Parameters
-    environment: dict[str, JsonValue]
-    warnings: tuple[str, ...]
+WITHHELD = "(withheld)"
 
 
 def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool = True) -> Report:
@@ -224,6 +34,8 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
     """
     from byheart import __version__
 
+    if not examples:
+        result = without_examples(result)
     plain = {
         f.name: _plain(getattr(result, f.name))
         for f in dataclasses.fields(result)
@@ -234,7 +46,6 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
             if entry and entry["path"] is not None:
                 entry["path"] = _relative(entry["path"], folder)
     if not examples:
-        plain["parameters"] = withheld(plain["parameters"])
         for pair in plain["copies"]["pairs"] if plain["copies"] else ():
             pair["train_name"] = pair["generated_name"] = None
     return Report.model_validate(
@@ -247,10 +58,40 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
     )
 
 
-def withheld(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `parameters` without names of the data's columns, marked as such."""
-    named = ("columns", "ignore")
-    return {**{k: v for k, v in parameters.items() if k not in named}, "examples": False}
+def without_examples(result: AuditResult) -> AuditResult:
+    """Return `result` without values and names of the data, for `--no-examples`.
+
+    Columns, groups and pairs go; in the reason and the warnings whatever is a column's name or
+    stands in quotes becomes "(withheld)". The paths of the three sets stay, and row numbers.
+    """
+    evidence = result.evidence
+    named = {
+        key: result.parameters[key]
+        for key in ("columns", "ignore", "groups")
+        if result.parameters.get(key)
+    }
+    names = [*(evidence.columns if evidence else ()), *_names(list(named.values()))]
+    return dataclasses.replace(
+        result,
+        reason=_redacted(result.reason, names),
+        warnings=tuple(_redacted(text, names) for text in result.warnings),
+        parameters={**result.parameters, **dict.fromkeys(named, WITHHELD), "examples": False},
+        evidence=evidence
+        and dataclasses.replace(evidence, columns=(), train_matches=(), heldout_matches=()),
+    )
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, (list, tuple)):
+        return [name for item in value for name in _names(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def _redacted(text: str, names: Sequence[str]) -> str:
+    known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if name)
+    if known:
+        text = re.sub(rf"(?<!\w)(?:{known})(?!\w)", WITHHELD, text)
+    return re.sub(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"", WITHHELD, text)
 
 
 def write_json(result: AuditResult, path: str | Path, *, examples: bool = True) -> Path:
@@ -307,16 +148,6 @@ def differences(a: Report, b: Report) -> list[str]:
     for plain in (left, right):
         del plain["created"], plain["environment"]
     return list(_differing(left, right, ""))
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of report.json; the shipped file is equal to it."""
-    schema = Report.model_json_schema(by_alias=True, mode="validation")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "byheart report, schema version 1",
-    }
 
 
 def write_text(path: Path, text: str) -> Path:

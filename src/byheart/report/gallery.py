@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,9 +104,10 @@ def _levels(evidence: Evidence) -> Interval:
 
     The range of the evidence is that of the features, which need not be the pixels'.
     """
-    shown = [match.real for match in evidence.train_matches + evidence.heldout_matches]
-    if all(row.dtype == np.uint8 for row in shown):
+    rows = [match.real for match in evidence.train_matches + evidence.heldout_matches]
+    if all(row.dtype == np.uint8 for row in rows):
         return 0.0, 255.0
+    shown = [_channels_last(row) for row in rows]
     low = min(float(row.min()) for row in shown)
     high = max(float(row.max()) for row in shown)
     whole = evidence.value_range
@@ -185,10 +187,11 @@ def _sign(a: Any, b: Any) -> Sign:
     if _cell(a) == _cell(b):
         return "="
     try:
-        near = abs(float(a) - float(b)) <= 0.01 * max(abs(float(a)), abs(float(b)))
+        x, y = float(a), float(b)
     except (TypeError, ValueError):
         return "≠"
-    return "≈" if near else "≠"
+    gap = abs(x - y)
+    return "≈" if math.isfinite(gap) and gap <= 0.01 * max(abs(x), abs(y)) else "≠"
 
 
 # Curves

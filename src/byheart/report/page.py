@@ -8,12 +8,13 @@ only SVG drawn here is marked as safe.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byheart.auditing.result import AuditResult
+from byheart.auditing.result import AuditResult, Evidence
 from byheart.report import gallery, wording
-from byheart.report.document import printable, timestamp, withheld, write_text
+from byheart.report.document import printable, timestamp, without_examples, write_text
 
 if TYPE_CHECKING:
     import altair
@@ -52,6 +53,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "percent": wording.percent,
         "figure": wording.figure,
+        "p_value": wording.p_value,
         "interval": wording.interval,
         "printable": printable,
         "statistic": wording.statistic_label,
@@ -62,8 +64,10 @@ def _environment() -> jinja2.Environment:
 def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
     from byheart import __version__
 
-    evidence = result.evidence if examples else None
-    parameters = result.parameters if examples else withheld(result.parameters)
+    if not examples:
+        result = without_examples(result)
+    evidence = result.evidence
+    sides = _sides(result, evidence) if evidence and examples else []
     return {
         "result": result,
         "head": wording.headline(result),
@@ -71,13 +75,13 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
         "nouns": wording.noun(result),
         "examples": examples,
         "kind": evidence.sample_kind if evidence else None,
-        "sides": _sides(result) if evidence else [],
+        "sides": sides,
         "shown": SHOWN_AT_ONCE,
         "charts": _charts(result),
         "power": _power(result),
         "controls": _controls(result),
-        "parameters": wording.nested(parameters),
-        "environment": wording.nested(result.environment),
+        "parameters": wording.nested(result.parameters),
+        "environment": wording.nested({"byheart": __version__, **_flat(result.environment)}),
         "command": wording.command(result),
         "created": timestamp(),
         "version": __version__,
@@ -85,18 +89,34 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
     }
 
 
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    versions = environment.get("versions")
+    rest = {key: value for key, value in environment.items() if key != "versions"}
+    return {**versions, **rest} if isinstance(versions, Mapping) else dict(environment)
+
+
 def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
     """Return (name, value, note) of how sure the verdict is."""
     confidence = wording.percent(1 - result.level)
     family = f"exact, over all {len(result.tests)} statistics; level {result.level:g}"
-    facts = [("p-value", wording.figure(result.p_value), family if result.tests else "no test")]
+    facts = [("p-value", wording.p_value(result.p_value), family if result.tests else "no test")]
     copies, controls = result.copies, result.controls
     if copies:
-        bound = f"{copies.memorized_lower_bound:,}"
-        facts.append(("Memorized, at least", bound, f"with {confidence} confidence"))
+        bound, train = copies.memorized_lower_bound, result.inputs["train"]
+        whole = train.rows if train and not result.parameters.get("groups") else None
         facts.append(
-            ("Named", f"{len(copies.flagged_train):,}", f"false discoveries at most "
-             f"{wording.percent(copies.fdr)}")
+            (
+                "Memorized, at least",
+                wording.percent(bound / whole) if whole else f"{bound:,}",
+                f"of training {wording.noun(result)}, with {confidence} confidence",
+            )
+        )
+        facts.append(
+            (
+                "Named",
+                f"{len(copies.flagged_train):,}",
+                f"false discoveries at most {wording.percent(copies.fdr)}",
+            )
         )
     if controls:
         rate = controls.minimum_detectable_rate
@@ -110,8 +130,7 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
     return facts
 
 
-def _sides(result: AuditResult) -> list[dict[str, Any]]:
-    assert result.evidence is not None
+def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
     real = wording.noun(result)
     return [
         {
@@ -119,14 +138,14 @@ def _sides(result: AuditResult) -> list[dict[str, Any]]:
             "title": f"Closest to training {real}",
             "note": "Each training point with the generated sample nearest to it, closest first.",
             "real": "training",
-            "pairs": gallery.pairs(result.evidence, "train"),
+            "pairs": gallery.pairs(evidence, "train"),
         },
         {
             "name": "heldout",
             "title": f"Closest to held-out {real}",
             "note": "Phantoms: the model never saw these. This is how close chance alone comes.",
             "real": "held-out",
-            "pairs": gallery.pairs(result.evidence, "heldout"),
+            "pairs": gallery.pairs(evidence, "heldout"),
         },
     ]
 
@@ -199,13 +218,13 @@ def _controls(result: AuditResult) -> list[dict[str, Any]]:
         (
             "Exchangeability",
             held.exchangeability.passed,
-            f"p = {held.exchangeability.p_value:.3g}",
+            f"p = {wording.p_value(held.exchangeability.p_value)}",
             f"Do train and held-out look like one random split? {alarm}",
         ),
         (
             "Role swap",
             held.role_swap.passed,
-            f"p = {held.role_swap.p_value:.3g}",
+            f"p = {wording.p_value(held.role_swap.p_value)}",
             f"The same audit with train and held-out exchanged. {alarm}",
         ),
         (
@@ -213,7 +232,7 @@ def _controls(result: AuditResult) -> list[dict[str, Any]]:
             held.independence.passed,
             f"{wording.percent(held.independence.generated_share)} of generated and "
             f"{wording.percent(held.independence.train_share)} of training rows reproduce a "
-            f"held-out row, p = {held.independence.p_value:.3g}",
+            f"held-out row, p = {wording.p_value(held.independence.p_value)}",
             "A model that reproduces held-out rows was probably trained on them.",
         ),
         (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from byheart.auditing.result import AuditResult, InputSet
 from byheart.report.document import printable
 
+LISTED = 24  # items of a list among the parameters; report.json has them all
 SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
 
 _NEXT = {
@@ -29,7 +30,7 @@ _NEXT = {
         "For images, repeat with features that ignore shifts and crops (--features).",
     ),
     "inconclusive": (
-        "The sentence above names what would settle it: change that first.",
+        "The reason names what would settle it: change that, then audit again.",
         "Until then, treat the model as not cleared.",
     ),
 }
@@ -84,7 +85,7 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
     whole = f"{train.rows:,} " if train and not result.parameters.get("groups") else ""
     if result.verdict == "memorizes" and result.copies:
         bound = result.copies.memorized_lower_bound
-        number, unit = f"{bound:,}", f"of {whole}training {noun(result)}, at least"
+        number, unit = f"{bound:,}", f"of {whole}".strip() if whole else noun(result, bound)
         what = f"At least {bound:,} of your {whole}training {noun(result)}"
         if result.kind == "copies":
             verb = "comes" if bound == 1 else "come"
@@ -94,9 +95,8 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
     if result.verdict == "generalizes" and rate is not None:
         return (
             percent(rate),
-            f"of the training {noun(result)}: the fewest copies it would have seen",
-            f"No trace of your {whole}training {noun(result)} was found; copies of "
-            f"{percent(rate)} of them would have been.",
+            "copied would have been found; nothing was",
+            f"No trace of your {whole}training {noun(result)} was found in the generated samples.",
         )
     if result.inputs.get("heldout") is None:
         return "0", "held-out rows", "Without a held-out set nothing can be tested."
@@ -108,13 +108,12 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
         bound = result.copies.memorized_lower_bound if result.copies else 0
         return (
             f"{bound:,}",
-            f"of {whole}training {noun(result)} for certain",
+            f"{noun(result, bound)} for certain",
             "There is a trace of the training set, but a small one.",
         )
-    seen = percent(rate) if rate is not None else "50%"
     return (
-        f"> {seen}" if rate is None else seen,
-        f"of the training {noun(result)}: the fewest copies it would have seen",
+        "> 50%" if rate is None else percent(rate),
+        "copied could have been missed",
         "No trace was found, but this audit could have missed one.",
     )
 
@@ -123,13 +122,14 @@ def failed_controls(result: AuditResult) -> list[str]:
     """Return the names of the controls that did not hold."""
     if result.controls is None:
         return []
-    named = {
-        "the scale of the generated samples": result.controls.comparability,
-        "exchangeability": result.controls.exchangeability,
-        "role swap": result.controls.role_swap,
-        "held-out independence": result.controls.independence,
+    controls = result.controls
+    held = {
+        "the scale of the generated samples": controls.comparability.passed,
+        "exchangeability": controls.exchangeability.passed,
+        "role swap": controls.role_swap.passed,
+        "held-out independence": controls.independence.passed,
     }
-    return [name for name, control in named.items() if not control.passed]
+    return [name for name, passed in held.items() if not passed]
 
 
 def statistic_label(name: str) -> str:
@@ -195,6 +195,15 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.3g}%"
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value as text, two digits.
+
+    >>> p_value(0.00204)
+    '0.002'
+    """
+    return "–" if value is None else f"{value:.2g}"
+
+
 def figure(value: object) -> str:
     """Return a number as text: whole ones with separators, others with three digits."""
     if value is None:
@@ -227,7 +236,7 @@ def nested(values: Mapping[str, object]) -> list[tuple[str, str]]:
     """Return mappings within mappings as flat (name, text) rows."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
-        name = printable(str(key))
+        name = printable(str(key)).replace("_", " ")
         if isinstance(value, Mapping):
             rows += [(f"{name} {inner}", text) for inner, text in nested(value)]
         elif isinstance(value, (list, tuple)) and any(isinstance(v, Mapping) for v in value):
@@ -236,7 +245,9 @@ def nested(values: Mapping[str, object]) -> list[tuple[str, str]]:
         elif hasattr(value, "tolist") or isinstance(value, (list, tuple)):
             items = value.tolist() if hasattr(value, "tolist") else value
             items = items if isinstance(items, (list, tuple)) else [items]
-            rows.append((name, ", ".join(figure(item) for item in items) or "–"))
+            more = f" and {len(items) - LISTED:,} more" if len(items) > LISTED else ""
+            text = ", ".join(figure(item) for item in items[:LISTED])
+            rows.append((name, text + more or "–"))
         else:
             rows.append((name, figure(value)))
     return rows
