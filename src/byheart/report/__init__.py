@@ -1,1 +1,1 @@
-"""From an audit's result to report.json, the report page and the terminal, and back."""
+"""The report: report.json and report.html, written and read."""
