@@ -354,18 +354,31 @@ def _offer_rows(
     rows: Shortlists, tile: NDArray[np.float32], mask: NDArray[np.bool_], first: int
 ) -> None:
     np.less(tile, rows.thresholds[:, None], out=mask)
-    at, place = np.divmod(np.flatnonzero(mask), tile.shape[1])
-    rows.offer(at, tile[at, place], place + first)
+    flat = np.flatnonzero(mask)
+    at, place = _row_and_column(flat, tile.shape[1])
+    place += first
+    rows.offer(at, tile.ravel().take(flat), place)
 
 
 def _offer_columns(
     columns: Shortlists, tile: NDArray[np.float32], mask: NDArray[np.bool_], first: int
 ) -> None:
     np.less(tile, columns.thresholds, out=mask)
-    at, place = np.divmod(np.flatnonzero(mask), tile.shape[1])
-    order = np.argsort(place.astype(np.uint16), kind="stable")  # short integers: a radix sort
-    at, place = at[order], place[order]
-    columns.offer(place, tile[at, place], at + first)
+    flat = np.flatnonzero(mask)
+    place = _row_and_column(flat, tile.shape[1])[1].astype(np.uint16)
+    flat = flat[np.argsort(place, kind="stable")]  # short integers: a radix sort
+    at, place = _row_and_column(flat, tile.shape[1])
+    at += first
+    columns.offer(place, tile.ravel().take(flat), at)
+
+
+def _row_and_column(
+    flat: NDArray[np.int64], width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return divmod(flat, width); by shifts for a power of two, which whole tiles have."""
+    if width & (width - 1):
+        return np.divmod(flat, width)
+    return flat >> (width.bit_length() - 1), flat & (width - 1)
 
 
 def _without(table: Table, own: NDArray[np.int64]) -> Table:
