@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from byheart.distances.lower_bounds import Frame, Rows, row_blocks
 from byheart.distances.shortlists import EMPTY, bounds, indices
 
-_QUERIES, _ROWS = 128, 512  # the blocks in which crowded queries meet all rows
+_QUERIES, _ROWS = 128, 512  # the blocks in which crowded queries meet all rows, and
+_BLOCK_VALUES = 1 << 20  # how many values such a block of rows may hold
 
 Table = tuple[NDArray[np.float64], NDArray[np.int64]]  # (queries, k) distances and indices
 
@@ -121,18 +122,21 @@ class Classes:
     each row; `members` (n,) all rows, by class and then by index; `start` (c + 1,) their limits.
     """
 
-    def __init__(self, rows: Rows):
-        digests = np.empty((len(rows), 2), np.uint64)
-        for at in range(len(rows)):
-            digest = hashlib.blake2b(rows[at].tobytes(), digest_size=16).digest()
+    def __init__(self, rows: Rows, chosen: NDArray[np.int64] | None = None):
+        """Group the rows, or the `chosen` ones, which are then counted by their place there."""
+        count = len(rows) if chosen is None else len(chosen)
+        digests = np.empty((count, 2), np.uint64)
+        for at in range(count):
+            row = rows[at if chosen is None else chosen[at]]
+            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
             digests[at] = np.frombuffer(digest, np.uint64)
         order = np.lexsort((digests[:, 1], digests[:, 0]))  # stable: ascending within a class
         ranked = digests[order]
         opens = np.flatnonzero(np.r_[True, (ranked[1:] != ranked[:-1]).any(axis=1)])
         self.first = np.sort(order[opens])
-        self.of = np.empty(len(rows), np.int64)
+        self.of = np.empty(count, np.int64)
         self.of[order] = np.repeat(
-            np.searchsorted(self.first, order[opens]), np.diff(np.r_[opens, len(rows)])
+            np.searchsorted(self.first, order[opens]), np.diff(np.r_[opens, count])
         )
         self.members = np.argsort(self.of, kind="stable")
         self.start = np.searchsorted(self.of[self.members], np.arange(len(self.first) + 1))
@@ -152,11 +156,12 @@ def search(
     `within` holds squared distances inside which they are known to lie; `classes` are those of y.
     The working memory does not depend on how many rows tie.
     """
-    unique = Classes(x[queries])
+    unique = Classes(x, queries)
+    step = max(16, min(_QUERIES, _BLOCK_VALUES // (4 * x.shape[1])))
     distances = np.empty((len(unique.first), depth))
     index = np.empty((len(unique.first), depth), np.int64)
-    for start in range(0, len(unique.first), _QUERIES):
-        block = unique.first[start : start + _QUERIES]
+    for start in range(0, len(unique.first), step):
+        block = unique.first[start : start + step]
         rows = slice(start, start + len(block))
         distances[rows], index[rows] = _search_block(
             x, queries[block], within[block], y, classes, depth, frame
@@ -179,8 +184,9 @@ def _search_block(
     left, _ = frame.left(x[queries])
     best = np.full((count, depth), np.inf)
     best_class = np.full((count, depth), -1, np.int64)
-    for start in range(0, len(classes.first), _ROWS):
-        rows = classes.first[start : start + _ROWS]
+    step = max(16, min(_ROWS, _BLOCK_VALUES // x.shape[1]))
+    for start in range(0, len(classes.first), step):
+        rows = classes.first[start : start + step]
         right, _ = frame.right(y[rows])
         limit = np.minimum(within, best[:, -1])
         at, place = np.nonzero(left @ right.T <= frame.reach(limit)[:, None])
