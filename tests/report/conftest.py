@@ -123,6 +123,7 @@ def copies(bound, pairs, reproduced):
         pairs=tuple(pairs),
         reproduced_train=reproduced,
         reproduced_heldout=1,
+        reproduction_p_value=1e-9,
         share_of_generated=share,
         share_interval=(share * 0.6, share * 1.5),
     )

@@ -87,6 +87,7 @@ class Copies(_Model):
     minimum_list_length: Count
     reproduced_train: Count
     reproduced_heldout: Count
+    reproduction_p_value: Share
 
 
 class TruePositiveRates(_Model):
