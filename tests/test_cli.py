@@ -119,7 +119,6 @@ def spoil(folder: Path, name: str) -> tuple[dict[str, str], list[str]]:
     rng = np.random.default_rng(1)
     values = rng.normal(size=(60, 4))
     target = folder / "bad.npy"
-    options: list[str] = []
     if name == "missing":
         target = folder / "missing.npy"
     elif name == "unreadable":
@@ -146,6 +145,10 @@ def spoil(folder: Path, name: str) -> tuple[dict[str, str], list[str]]:
         lines = ["a,b", *[f"{i}.5,{i * 7 % 5}" for i in range(60)]]
         lines[31] = "oops,3"
         target.write_text("\n".join(lines) + "\n")
+        for other in ("heldout", "generated"):
+            rows = [f"{i}.25,{i * 3 % 5}" for i in range(40 if other == "heldout" else 50)]
+            (folder / f"{other}.csv").write_text("\n".join(["a,b", *rows]) + "\n")
+        return {"train": "bad.csv", "heldout": "heldout.csv", "generated": "generated.csv"}, []
     elif name == "duplicate columns":
         target = folder / "bad.csv"
         target.write_text("a,a\n" + "1,2\n" * 60)
@@ -156,7 +159,7 @@ def spoil(folder: Path, name: str) -> tuple[dict[str, str], list[str]]:
         target = folder / "images"
         target.mkdir()
     elif name == "same file":
-        return {"generated": "train.npy"}, options
+        return {"generated": "train.npy"}, []
     elif name == "level":
         return {}, ["--level", "2"]
     elif name == "not a number":
@@ -173,8 +176,7 @@ def spoil(folder: Path, name: str) -> tuple[dict[str, str], list[str]]:
         return {}, ["--max-memory", "plenty"]
     elif name == "out":
         return {}, ["--out", str(folder / "train.npy")]
-    role = "generated" if name != "text cell" else "train"
-    return {role: target.name}, options
+    return {"generated": target.name}, []
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,9 @@ def run(arguments: list[str], debug: bool = False) -> int:
     """Run one command and return its exit status; with `debug` errors keep their traceback."""
     try:
         command = typer.main.get_command(app)
-        return int(command(arguments or ["--help"], "byheart", standalone_mode=False) or 0)
-    except (typer.Abort, KeyboardInterrupt):
+        status = int(command(arguments or ["--help"], "byheart", standalone_mode=False) or 0)
+        return _complain("interrupted", 130) if status == 130 else status
+    except (typer.Abort, KeyboardInterrupt):  # which of these it is depends on typer's version
         return _complain("interrupted", 130)
     except BrokenPipeError:  # the reader of our output has gone: nothing is wrong here
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -45,7 +45,7 @@ def figures(result: AuditResult) -> list[str]:
     if result.membership is not None:
         low, high = result.membership.auc_interval
         lines.append(f"membership AUC: {result.membership.auc:.3f} [{low:.3f}, {high:.3f}]")
-    if result.controls is not None:
+    if result.controls is not None and result.verdict != "memorizes":
         rate = result.controls.minimum_detectable_rate
         seen = "none" if rate is None else f"{rate:.2%} of the training set"
         lines.append(f"smallest share of copies it would have found: {seen}")
