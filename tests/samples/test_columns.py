@@ -93,10 +93,11 @@ def test_the_meaning_of_types(values, means):
     assert meaning([typed(values)]) == means
 
 
-@pytest.mark.parametrize("values", [[b"x"], [[1, 2]], [{"a": 1}]])
+@pytest.mark.parametrize("values", [[b"x"], [[1, 2]], [{"a": 1}], pd.period_range("2021", "2022")])
 def test_types_without_a_meaning(values):
+    samples = read(pd.DataFrame({"x": values}), "train")
     with pytest.raises(InputError, match=r"neither numbers, dates nor categories.*--ignore x"):
-        meaning([typed(values)])
+        meaning([Column(samples, "x")])
 
 
 @pytest.mark.parametrize(

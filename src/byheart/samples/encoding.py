@@ -251,8 +251,8 @@ def _columns(given: dict[str, Samples], ignore: tuple[str, ...]) -> list[str]:
         raise InputError(f"{given['train'].where}: every column is ignored; keep at least one")
     for role, found in kept.items():
         here, there = given[role].where, given["train"].where
-        missing = [n for n in names if n not in set(found)]
-        extra = [n for n in found if n not in set(names)]
+        missing = list(dict.fromkeys(names).keys() - found)
+        extra = list(dict.fromkeys(found).keys() - names)
         if missing or extra:
             first = (
                 f"lacks column {missing[0]!r} of" if missing else f"has column {extra[0]!r}, not in"

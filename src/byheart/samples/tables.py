@@ -131,7 +131,8 @@ def digest(table: Any, where: str) -> str:
     def plain(column: Any) -> Any:
         if pa.types.is_dictionary(column.type):
             return column.cast(column.type.value_type)
-        if pa.types.is_nested(column.type):  # has no form in CSV
+        if pa.types.is_nested(column.type) or isinstance(column.type, pa.BaseExtensionType):
+            # has no form in CSV
             return pa.array([repr(v) for v in column.to_pylist()], pa.string())
         return column
 
