@@ -105,10 +105,10 @@ def _opened(file: Path, where: str) -> Iterator[Any]:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as damaged EXIF data: taken for none
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=_FORMATS)  # others could start programs (EPS)
-        with image:
-            yield image
+            with Image.open(file, formats=_FORMATS) as image:  # others start programs (EPS)
+                yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(
             f"{where}: {file.name} is larger than {Image.MAX_IMAGE_PIXELS} pixels, "

@@ -114,8 +114,14 @@ def _read_parquet(path: Path, where: str) -> Any:
 
 
 def check(table: Any, where: str) -> None:
-    """Refuse a table without rows or columns, or with two columns of one name."""
+    """Refuse a damaged or empty table, and one with two columns of one name."""
+    import pyarrow as pa
+
     _unique(table.column_names, where)
+    try:
+        table.validate(full=True)  # text that is no UTF-8, for one
+    except pa.ArrowException as error:
+        raise InputError(f"{where}: the table is damaged, {one_line(error)}") from error
     if table.num_rows == 0 or table.num_columns == 0:
         raise InputError(
             f"{where}: the set is empty ({table.num_rows} rows, {table.num_columns} columns); "
