@@ -147,7 +147,8 @@ def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
     Floats of different precision are all rounded to the lowest one: otherwise a copy would not be
     equal to its original, and the set with the coarser values would look different.
     """
-    floats = {s.values.dtype for s in given.values() if s.values.dtype.kind == "f"}  # type: ignore[union-attr]
+    types = [s.values.dtype.newbyteorder("=") for s in given.values()]  # type: ignore[union-attr]
+    floats = {t for t in types if t.kind == "f"}
     lowest = min(floats, key=lambda t: t.itemsize) if len(floats) > 1 else None
     if lowest is not None and not all(_fits(s, lowest) for s in given.values()):
         lowest = None

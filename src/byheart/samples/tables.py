@@ -110,7 +110,8 @@ def _read_parquet(path: Path, where: str) -> Any:
         names = file.schema_arrow.names
         _unique(names, where)
         # pandas writes the row labels of a subset of a frame as a column of this name
-        return file.read([n for n in names if not re.fullmatch("__index_level_[0-9]+__", n)])
+        labels = [n for n in names if re.fullmatch("__index_level_[0-9]+__", n)]
+        return file.read().drop_columns(labels)
 
 
 def check(table: Any, where: str) -> None:
