@@ -112,6 +112,7 @@ def audit(
     )
     sets.require_rows()
     grouping = sets.grouping(groups)
+    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
     vectors = extractor.apply(encoded)
@@ -249,7 +250,7 @@ def audit(
         },
         warnings=(*frame.warnings, *cautions),
         evidence=evidence.gather(
-            found, points, pool, distances, encoded, sets.heldout, sets.generated
+            found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
         ),
     )
 

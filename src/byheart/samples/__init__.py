@@ -4,8 +4,8 @@
 hashes a source without reading it as samples. Nothing is ever unpickled.
 """
 
-from byheart.samples.encoding import Encoded, encode
+from byheart.samples.encoding import Encoded, Role, encode
 from byheart.samples.record import Samples
 from byheart.samples.source import fingerprint, read
 
-__all__ = ["Encoded", "Samples", "encode", "fingerprint", "read"]
+__all__ = ["Encoded", "Role", "Samples", "encode", "fingerprint", "read"]
