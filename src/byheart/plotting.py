@@ -60,7 +60,7 @@ def delta_chart(curve: DeltaCurve, form: Literal["kl", "l2"] = "kl") -> altair.L
         for b, v, (low, high) in zip(curve.bandwidths, curve.values, curve.intervals, strict=True)
         if np.isfinite([b, v, low, high]).all()
     ]
-    unit = "nats" if form == "kl" else "share of the pooled overlap"
+    unit = "nats" if form == "kl" else "units of the pooled overlap"
     x = alt.X("bandwidth:Q", title="kernel bandwidth (units of the features)").scale(
         zero=False, nice=False, padding=12
     )
