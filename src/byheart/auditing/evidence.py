@@ -58,7 +58,7 @@ def gather(
     return Evidence(
         sample_kind=encoded.kind,
         columns=encoded.columns,
-        value_range=(float(pool.rows.min()), float(pool.rows.max())),
+        value_range=(float(encoded.train.min()), float(encoded.train.max())),
         train_matches=train_matches or closest("train", train, points.training),
         heldout_matches=closest("heldout", heldout, ~points.training),
         train_distances=_thinned(points.train_distance),
