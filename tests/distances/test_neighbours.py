@@ -137,12 +137,12 @@ def test_thousands_of_identical_rows(unique):
     check_within(real)
 
 
-def test_ties_in_many_dimensions_keep_order_and_first_ranks():
-    # 2^25 < 1500 * 32 * 800: only ranks 1 and 2 are exact; one-hot rows tie everywhere.
+def test_ties_in_many_dimensions_are_exact():
+    # 2^25 < 1500 * 32 * 800: ranks 3 to 32 are measured only because one-hot rows tie everywhere.
     real = np.eye(900, 800, dtype=np.float32)
     generated = np.eye(1500, 800, k=3, dtype=np.float32)
-    check(generated, real, exact=2)
-    check_within(np.tile(real, (2, 1)), exact=2)
+    check(generated, real)
+    check_within(np.tile(real, (2, 1))[:1400])
 
 
 @pytest.mark.parametrize("patterns", [None, 50])
