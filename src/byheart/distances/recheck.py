@@ -33,11 +33,14 @@ def squared_distances(
     >>> squared_distances(x, x, np.array([0, 1]), np.array([1, 1]))
     array([25.,  0.])
     """
-    out = np.empty(len(i))
+    out = np.zeros(len(i))
     for block in row_blocks(len(i), x.shape[1]):
         difference = x[i[block]].astype(np.float64)
         difference -= y[j[block]].astype(np.float64)
-        np.einsum("ij,ij->i", difference, difference, out=out[block])
+        # Beyond numpy's buffer, 8192 values, the order of a sum depends on the rows beside it.
+        for start in range(0, x.shape[1], 4096):
+            part = difference[:, start : start + 4096]
+            out[block] += np.einsum("ij,ij->i", part, part)
     return out
 
 
