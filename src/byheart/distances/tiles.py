@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 from byheart._check import integer
 from byheart.distances.lower_bounds import Frame, Rows
-from byheart.distances.recheck import Classes, Table, replace_first, search, settle
+from byheart.distances.recheck import Classes, Table, search, settle
 from byheart.distances.shortlists import EMPTY, SLACK, Shortlists, smallest
 from byheart.errors import UsageError
 
@@ -224,14 +224,14 @@ class Pass:
         part = slice(at, at + len(keys))
         more = len(y) - self.symmetric > keys.shape[1]
         k = out[0].shape[1]
-        table, crowded, worst = settle(keys, queries, x, y, self.frame, norms, k, depth, more)
+        table, crowded, reach = settle(keys, queries, x, y, self.frame, norms, k, depth, more)
         if len(crowded):
             found = search(
-                x, queries[crowded], worst, y, self._classes(y), depth + self.symmetric, self.frame
+                x, queries[crowded], reach, y, self._classes(y), k + self.symmetric, self.frame
             )
             if self.symmetric:
                 found = _without(found, queries[crowded])
-            replace_first(table, crowded, found)
+            table[0][crowded], table[1][crowded] = found
         out[0][part], out[1][part] = table
 
     def _classes(self, rows: Rows) -> Classes:
