@@ -183,10 +183,9 @@ def audit(
     power = planted.planted(
         planted.Planting(
             real=pool.rows,
-            forward=forward,
-            local_scale=among_real.distances[:, 0],
+            generated_rows=len(vectors.generated),
+            neighbours=NEIGHBOURS,
             scores=scores,
-            bandwidths=distances.bandwidths,
             units=pool.units,
             scale=distances.scale,
             level=settings.level,
