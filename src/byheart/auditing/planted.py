@@ -35,12 +35,13 @@ from byheart.distances.neighbours import Neighbours, two_way
 from byheart.distances.tiles import thread_count
 
 Floats = NDArray[np.float64]
-NOISES = (0.0, 0.25, 0.5, 1.0)
+NOISES = (0.25, 0.5, 1.0)
 GATE_NOISE = 0.25
 REPEATS = 40
 RELABELLINGS = 199
 REQUIRED_POWER = 0.95
-POOL = 4000  # real rows that have a planted copy ready
+ALLOWED_MISSES = 2  # of 40
+POOL = 2000  # real rows that have a planted copy ready
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,29 @@ def planted(setting: Planting, rng: np.random.Generator) -> Planted:
     """Measure the power against planted copies at each noise, by search over the number k."""
     training_rows = int(setting.units.training[setting.units.group].sum())
     rows = rng.permutation(len(setting.real))[:POOL]
-    grid = _grid(min(training_rows, len(rows) * training_rows // len(setting.real)) // 2)
-    labels = _labels(setting, rng)
+    # The pool has to hold enough rows of T', also where chance gives it fewer than its share.
+    ready = training_rows * len(rows) // len(setting.real)
+    grid = _grid(min(training_rows // 2, ready * 4 // 5))
+    columns = np.tile(setting.units.training, (REPEATS + _relabellings(setting.level), 1))
+    labels = setting.units.labels(rng.permuted(columns, axis=1).T)
+    observed, shared = np.hsplit(labels, [REPEATS])
     priorities = [rng.permutation(len(rows)) for _ in range(REPEATS)]
+    directions = rng.normal(size=(len(rows), setting.real.shape[1]))
     powers, minima = [], []
     guess = int(np.searchsorted(grid, 12))
     for noise in NOISES:
         spread = noise * setting.scale / np.sqrt(setting.real.shape[1])
-        copies = setting.real[rows] + spread * rng.normal(size=(len(rows), setting.real.shape[1]))
-        near = two_way(
-            np.ascontiguousarray(copies, dtype=setting.real.dtype),
-            setting.real,
-            setting.neighbours,
-        ).forward
-        trials = _Trials(setting, rows, near, labels, priorities)
+        copies = (setting.real[rows] + spread * directions).astype(setting.real.dtype)
+        near = two_way(copies, setting.real, setting.neighbours).forward
+        trials = _Trials(
+            setting,
+            rows,
+            near,
+            observed,
+            np.ascontiguousarray(shared),
+            shared.astype(np.float64),
+            priorities,
+        )
         power, smallest = _search(trials, grid, guess)
         powers.append(power)
         minima.append(smallest)
@@ -98,11 +108,9 @@ def _grid(top: int) -> list[int]:
     return grid
 
 
-def _labels(setting: Planting, rng: np.random.Generator) -> Labels:
-    """Return the labels T' of each repeat, then the relabellings that all repeats share."""
-    count = min(RELABELLINGS, int(CLOSE_WEIGHT / (OTHER_WEIGHT * setting.level)) - 1)
-    columns = np.tile(setting.units.training, (REPEATS + count, 1))
-    return setting.units.labels(rng.permuted(columns, axis=1).T)
+def _relabellings(level: float) -> int:
+    """Return B, small enough for the light group to decide nothing at this level."""
+    return min(RELABELLINGS, int(CLOSE_WEIGHT / (OTHER_WEIGHT * level)) - 1)
 
 
 @dataclass(frozen=True)
@@ -112,22 +120,44 @@ class _Trials:
     setting: Planting
     rows: NDArray[np.intp]  # (pool,) the real row that each planted row copies
     near: Neighbours  # (pool, k) nearest real rows of each planted row
-    labels: Labels  # (N, repeats + relabellings)
+    observed: Labels  # (N, repeats) the labels T' of each repeat
+    shared: Labels  # (N, B) relabellings for all repeats
+    shared_float: Labels  # the same in float64, for statistics that multiply with them
     priorities: Sequence[NDArray[np.intp]]  # per repeat, the order in which the pool is used
 
     def power(self, copies: int) -> float:
-        """Return the share of repeats in which `copies` planted copies are found."""
-        with ThreadPoolExecutor(thread_count()) as workers:
-            return float(np.mean(list(workers.map(partial(self._rejects, copies), range(REPEATS)))))
+        """Return the share of repeats in which `copies` planted copies are found.
+
+        With more than the allowed misses the search knows enough and stops: after r misses in n
+        repeats the unbiased estimate is then 1 − (r − 1)/(n − 1) (Haldane 1945).
+        """
+        misses, together = 0, thread_count()
+        with ThreadPoolExecutor(together) as workers:
+            for start in range(0, REPEATS, together):
+                repeats = range(start, min(start + together, REPEATS))
+                for done, found in enumerate(
+                    workers.map(partial(self._rejects, copies), repeats), start + 1
+                ):
+                    misses += not found
+                    if misses > ALLOWED_MISSES:
+                        return 1 - ALLOWED_MISSES / (done - 1)
+        return 1 - misses / REPEATS
 
     def _rejects(self, copies: int, repeat: int) -> bool:
-        marked = self.labels[:, repeat]
+        marked = self.observed[:, repeat]
         usable = self.priorities[repeat]
         chosen = usable[marked[self.rows[usable]] == 1][:copies]
         near = Neighbours(self.near.distances[chosen], self.near.indices[chosen])
-        labels = self.labels[:, np.r_[repeat, REPEATS : self.labels.shape[1]]]
-        groups = decisive(self._scores(near), int(marked.sum()))
-        values = [np.stack([s.evaluate(labels) for s in group.statistics]) for group in groups]
+        close, loose = groups = decisive(self._scores(near), int(marked.sum()))
+        values = [
+            np.stack(
+                [
+                    np.concatenate([s.evaluate(marked[:, None]), s.evaluate(labels)])
+                    for s in group.statistics
+                ]
+            )
+            for group, labels in ((close, self.shared), (loose, self.shared_float))
+        ]
         return pool_p_values(groups, values).p_value <= self.setting.level
 
     def _scores(self, near: Neighbours) -> Scores:
@@ -153,8 +183,8 @@ def _search(
     power: list[float | None] = [None] * len(grid)
 
     def found(position: int) -> bool:
-        power[position] = trials.power(grid[position])
-        return power[position] >= REQUIRED_POWER  # type: ignore[operator]
+        power[position] = trials_power = trials.power(grid[position])
+        return trials_power >= REQUIRED_POWER
 
     low, high = -1, len(grid)  # found nowhere up to low, found from high on
     position, step = min(guess, len(grid) - 1), 1
