@@ -36,7 +36,9 @@ def matrix(x: Any, role: str) -> NDArray[np.floating[Any]]:
         raise InputError(f"{role}: the set is empty (shape {array.shape}); pass at least one row")
     dtype = np.float32 if array.dtype in (np.float16, np.float32) else np.float64
     array = np.ascontiguousarray(array, dtype=dtype)
-    if not np.isfinite(array.sum(dtype=np.float64)):  # cheap; the exact search only on suspicion
+    with np.errstate(all="ignore"):  # the sum of both infinities, or of huge values
+        total = array.sum(dtype=np.float64)
+    if not np.isfinite(total):  # cheap; the exact search only on suspicion
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             row, column = (int(v) for v in bad[0])
@@ -73,6 +75,20 @@ def fraction(value: Any, name: str) -> float:
     number = float(value)
     if not math.isfinite(number) or not 0 < number < 1:
         raise UsageError(f"{name} must lie strictly between 0 and 1, got {value!r}")
+    return number
+
+
+def positive(value: Any, name: str) -> float:
+    """Return `value` as a finite float above 0, or raise UsageError.
+
+    >>> positive(2, "noise_level")
+    2.0
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UsageError(f"{name} must be a number above 0, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or number <= 0:
+        raise UsageError(f"{name} must be finite and above 0, got {value!r}")
     return number
 
 

@@ -86,6 +86,7 @@ class Copies:
     pairs: tuple[CopiedPair, ...]  # closest first
     reproduced_train: int  # rows with a generated row three times nearer than any other real row
     reproduced_heldout: int  # the same for held-out rows: what chance alone does ("phantoms")
+    reproduction_p_value: float  # that G reproduces T no more often than T reproduces itself
     share_of_generated: float  # generated rows whose nearest real row is a flagged training row
     share_interval: Interval
 
@@ -189,7 +190,7 @@ class Evidence:
 
     sample_kind: Literal["images", "table", "vectors"]
     columns: tuple[str, ...]  # of a table, else empty
-    value_range: Interval  # smallest and largest real value, for grey levels
+    value_range: Interval  # smallest and largest training value, for grey levels
     train_matches: tuple[Match, ...]  # closest first, at most 24
     heldout_matches: tuple[Match, ...]  # the phantoms, closest first, at most 24
     train_distances: NDArray[np.float64]  # quantiles of s over train, at most 512 values, sorted

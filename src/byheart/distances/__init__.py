@@ -1,0 +1,1 @@
+"""Exact distances between sets of points, and sums over them."""

@@ -1,0 +1,1 @@
+"""What couples models to audits: the demo, and the experiments on the transition."""

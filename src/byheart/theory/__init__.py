@@ -1,0 +1,1 @@
+"""The mathematics: the solvable model in closed form, Gaussian laws, random matrices."""

@@ -1,0 +1,206 @@
+"""Which training points came back in the samples, and how many at least.
+
+*Named points.* Conformal p-value of training point i with score s_i (small is suspicious):
+(1 + #{h in H: s_h ≤ s_i}) / (|H| + 1); Benjamini–Hochberg at `fdr` over T. The list holds at most
+that share of false alarms in expectation (Bates, Candès, Lei, Romano and Sesia 2023).
+
+*How many at least.* For k = 0, 1, … delete the k best-ranked training points and test the rest
+with Berk–Jones at its null for (n − k, N − k), on the distance and on the ratio, each at half the
+level and each deleting its own best; k is rejected when either test rejects, and the bound is the
+number of k rejected before the first acceptance. It is exact: if K points are memorized, deleting
+those leaves exchangeable rows; deleting the k ≥ K best-ranked training points instead can only
+lower every count, so the first k ≥ K on the grid is rejected with probability at most `level`,
+and no later k is reached.
+
+*Reproduced points.* A real point is reproduced when some generated one lies at most a third as far
+from it as from any other real point (ratio ≤ 1/3: Yoon et al. 2023). Held-out points are
+reproduced by chance only; these "phantoms" are the yardstick for the training points. A second
+yardstick needs no held-out set: how often the rows of T reproduce each other.
+
+With groups of rows, a point is a group and its score the smallest over its rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byheart import intervals
+from byheart.auditing.pool import Points, Pool
+from byheart.auditing.result import CopiedPair, Copies
+from byheart.auditing.statistics import berk_jones, ladder, log_upper_tail
+from byheart.distances.neighbours import TwoWay
+
+Floats = NDArray[np.float64]
+REPRODUCED_RATIO = 1 / 3
+
+
+def conformal_p_values(train: Floats, heldout: Floats) -> Floats:
+    """Return the p-value of each training score, (n,), against held-out scores (h,).
+
+    >>> conformal_p_values(np.array([0.0, 2.5]), np.array([1.0, 2.0, 3.0]))
+    array([0.25, 0.75])
+    """
+    at_most = np.searchsorted(np.sort(heldout), train, side="right")
+    return (1 + at_most) / (len(heldout) + 1)
+
+
+def benjamini_hochberg(p_values: Floats) -> Floats:
+    """Return q-values, (n,): listing all points with q ≤ fdr controls the rate at fdr.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])).round(4)
+    array([0.04  , 0.0533, 0.0533, 0.5   ])
+    """
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * len(p_values) / np.arange(1, len(p_values) + 1)
+    q = np.empty(len(p_values))
+    q[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return q
+
+
+def minimum_list_length(train_points: int, heldout_points: int, fdr: float) -> int:
+    """Return how many training points must lie ahead of every held-out one to be listed.
+
+    >>> minimum_list_length(400, 400, 0.05)
+    20
+    """
+    return math.ceil(train_points / (fdr * (heldout_points + 1)) - 1e-9)
+
+
+def deletion_grid(points: int) -> list[int]:
+    """Return the numbers of deleted points that are tried: all up to 50, then steps of 2%."""
+    grid, k = [], 0
+    while k < points:
+        grid.append(k)
+        k += max(1, k // 50)
+    return grid
+
+
+def memorized_lower_bound(
+    scores: Sequence[Floats],
+    training: NDArray[np.bool_],
+    level: float,
+    rng: np.random.Generator,
+    relabellings: int = 999,
+) -> int:
+    """Return a lower confidence bound on the number of memorized training points.
+
+    scores: each (N,), small is suspicious, ties in the shuffled order of the rows; training: (N,).
+    Holds with probability at least 1 - level; derived above and in docs/explanation/statistics.md.
+
+    >>> rng = np.random.default_rng(0)
+    >>> score = np.concatenate([np.zeros(30), rng.uniform(1, 2, size=370)])
+    >>> memorized_lower_bound([score], np.arange(400) < 200, 0.05, rng)
+    27
+    """
+    ranked = [training[np.argsort(score, kind="stable")] for score in scores]
+    points = int(training.sum())
+    bound = 0
+    for k in deletion_grid(points):
+        for marked in ranked:
+            rest = np.delete(marked, np.flatnonzero(marked)[:k])
+            p_value = _berk_jones_p_value(rest, points - k, rng, relabellings)
+            if p_value <= level / len(scores):
+                bound = k + 1
+                break
+        else:
+            return bound
+    return bound
+
+
+def _berk_jones_p_value(
+    marked: NDArray[np.bool_], count: int, rng: np.random.Generator, relabellings: int
+) -> float:
+    """Return the Monte Carlo p-value of Berk–Jones for one ranked 0/1 sequence of `count` ones."""
+    rows = len(marked)
+    if rows < 2 or count in (0, rows):
+        return 1.0
+    cuts = ladder(rows)
+    blocks = np.diff(np.concatenate([[0], cuts, [rows]]))
+    # Under the null the counts per block of ranks are multivariate hypergeometric.
+    null = rng.multivariate_hypergeometric(blocks, count, size=relabellings, method="marginals")
+    observed = np.add.reduceat(marked, np.concatenate([[0], cuts[:-1]]))
+    # reduceat's last block runs to the end; it has to stop at the last cut.
+    observed[-1] = marked[cuts[-2] if len(cuts) > 1 else 0 : cuts[-1]].sum()
+    counts = np.cumsum(np.column_stack([observed, null[:, :-1].T]), axis=0, dtype=np.intp)
+    values = berk_jones(counts, cuts, rows, count)
+    return float(np.mean(values >= values[0]))
+
+
+def excess_p_value(train_hits: int, heldout_hits: int, train: int, heldout: int) -> float:
+    """Return P(at least `train_hits` of all hits fall in T) when hits fall at random.
+
+    >>> round(excess_p_value(5, 0, 100, 100), 4)
+    0.0297
+    """
+    hits = train_hits + heldout_hits
+    return float(np.exp(log_upper_tail(train + heldout, train, hits)[train_hits]))
+
+
+def find(
+    points: Points,
+    pool: Pool,
+    table: TwoWay,
+    fdr: float,
+    level: float,
+    rng: np.random.Generator,
+    reproduction_p_value: float,
+    names: tuple[Callable[[int], str], Callable[[int], str]],
+) -> Copies:
+    """Return the copied training points of one audit.
+
+    reproduction_p_value: from `controls.reproduction` of T; names: from row number to the name of
+    a training row and of a generated row.
+    """
+    training = points.training
+    units = np.flatnonzero(training)
+    q_values = benjamini_hochberg(
+        conformal_p_values(points.train_distance, points.heldout_distance)
+    )
+    reproduced = points.scores.ratio <= REPRODUCED_RATIO
+    hits = int(reproduced[training].sum()), int(reproduced[~training].sum())
+    sizes = len(units), len(training) - len(units)
+    listed = q_values <= fdr
+    if hits[0] and excess_p_value(*hits, *sizes) <= level:
+        listed = listed | reproduced[units]
+    pairs = []
+    for unit, q_value in zip(units[listed], q_values[listed], strict=True):
+        row = int(points.row[unit])
+        train_index = pool.set_index(row)
+        generated_index = int(table.backward.indices[row, 0])
+        pairs.append(
+            CopiedPair(
+                train_index=train_index,
+                generated_index=generated_index,
+                distance=float(table.backward.distances[row, 0]),
+                q_value=float(q_value),
+                train_name=names[0](train_index),
+                generated_name=names[1](generated_index),
+            )
+        )
+    # A generated row counts as a copy when its nearest real row is listed and it lies no farther
+    # from it than the farthest listed pair.
+    is_listed = np.zeros(len(pool.training), dtype=bool)
+    is_listed[points.row[units[listed]]] = True
+    reach = max((p.distance for p in pairs), default=-1.0)
+    nearest = table.forward
+    made = int((is_listed[nearest.indices[:, 0]] & (nearest.distances[:, 0] <= reach)).sum())
+    return Copies(
+        memorized_lower_bound=memorized_lower_bound(
+            (points.scores.distance, points.scores.ratio), training, level, rng
+        ),
+        fdr=fdr,
+        minimum_list_length=minimum_list_length(*sizes, fdr),
+        flagged_train=tuple(
+            sorted(pool.set_index(int(points.row[u])) for u in units[q_values <= fdr])
+        ),
+        pairs=tuple(sorted(pairs, key=lambda p: (p.distance, p.train_index))),
+        reproduced_train=hits[0],
+        reproduced_heldout=hits[1],
+        reproduction_p_value=reproduction_p_value,
+        share_of_generated=made / len(nearest.distances),
+        share_interval=intervals.wilson(made, len(nearest.distances), level),
+    )

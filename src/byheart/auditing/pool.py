@@ -1,0 +1,110 @@
+"""The pooled real rows T ∪ H, shuffled, with all that the audit knows about their distances.
+
+The shuffle comes before any distance: whatever ties there are, in neighbours, ranks or cuts, are
+then broken in an order that knows nothing of the labels. Ties broken by stored order would see
+them, since T is stored first, and an honest model of a binary table would be rejected every time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byheart.auditing import scores as scoring
+from byheart.auditing.groups import units as exchangeable_units
+from byheart.auditing.permutation import Units
+from byheart.auditing.scores import Scores
+from byheart.distances.kernels import bandwidth_ladder
+from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
+
+
+@dataclass(frozen=True)
+class Pool:
+    """N real rows in shuffled order."""
+
+    rows: NDArray[np.floating]  # (N, d)
+    order: NDArray[np.intp]  # (N,) position of each row in [T, H]
+    units: Units
+    training: NDArray[np.bool_]  # (N,)
+
+    @classmethod
+    def shuffled(
+        cls,
+        train: NDArray[np.floating],
+        heldout: NDArray[np.floating],
+        groups: tuple[NDArray[Any], NDArray[Any]] | None,
+        rng: np.random.Generator,
+    ) -> Pool:
+        """Pool two sets of rows, (n, d) and (h, d); groups: of each row, or None."""
+        order = rng.permutation(len(train) + len(heldout))
+        units = exchangeable_units(groups, len(train), len(heldout), order)
+        rows = np.empty((len(order), train.shape[1]), dtype=train.dtype)
+        position = np.argsort(order)
+        rows[position[: len(train)]] = train
+        rows[position[len(train) :]] = heldout
+        return cls(rows, order, units, units.training[units.group])
+
+    def set_index(self, row: int) -> int:
+        """Return the row's number within its own set, T or H."""
+        position = int(self.order[row])
+        return position if self.training[row] else position - int(self.training.sum())
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Distances between generated and real rows, and among real rows."""
+
+    table: TwoWay
+    among_real: Neighbours  # (N, k) nearest other real rows
+    scale: float  # median distance between nearest real rows; 0 only if all are equal
+    bandwidths: tuple[float, ...]
+
+    @classmethod
+    def between(
+        cls, generated: NDArray[np.floating], real: NDArray[np.floating], k: int, max_memory: int
+    ) -> Distances:
+        """Find the k nearest real rows of every row, within `max_memory` bytes."""
+        table = two_way(generated, real, k, max_memory=max_memory)
+        among_real = within(real, k, max_memory=max_memory)
+        nearest = among_real.distances[:, 0]
+        scale = float(np.median(nearest))
+        if scale == 0 and nearest.any():  # most rows have a twin: the others set the scale
+            scale = float(np.median(nearest[nearest > 0]))
+        # With all rows equal any bandwidth says the same, and none divides by zero.
+        return cls(table, among_real, scale, bandwidth_ladder(scale or 1.0))
+
+
+@dataclass(frozen=True)
+class Points:
+    """Scores per exchangeable unit: a row, or a group represented by its closest row."""
+
+    scores: Scores  # (units,)
+    training: NDArray[np.bool_]  # (units,)
+    row: NDArray[np.intp]  # (units,) the row whose distance score is the unit's
+
+    @classmethod
+    def of(cls, pool: Pool, scores: Scores) -> Points:
+        """Reduce row scores to unit scores."""
+        if pool.units.single:
+            return cls(scores, pool.training, np.arange(len(pool.training)))
+        by_group = np.lexsort((scores.distance, pool.units.group))
+        starts = np.searchsorted(pool.units.group[by_group], np.arange(len(pool.units.training)))
+        return cls(scores.reduce(starts, by_group), pool.units.training, by_group[starts])
+
+    @property
+    def train_distance(self) -> NDArray[np.float64]:
+        """Distance scores of the training units."""
+        return self.scores.distance[self.training]
+
+    @property
+    def heldout_distance(self) -> NDArray[np.float64]:
+        """Distance scores of the held-out units."""
+        return self.scores.distance[~self.training]
+
+
+def score_rows(distances: Distances) -> Scores:
+    """Return the scores of all real rows."""
+    return scoring.from_neighbours(distances.table, distances.among_real)

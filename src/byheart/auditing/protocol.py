@@ -1,0 +1,315 @@
+"""The audit from end to end.
+
+Read, encode, pool and shuffle T ∪ H, find neighbours once, evaluate the permutation family once,
+run the controls, decide. Every random choice comes from one SeedSequence, one child per purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byheart import _check, intervals
+from byheart.auditing import (
+    controls,
+    copies,
+    environment,
+    evidence,
+    family,
+    groups,
+    planted,
+    verdict,
+)
+from byheart.auditing.delta import delta
+from byheart.auditing.features import load_features
+from byheart.auditing.membership import membership
+from byheart.auditing.pool import Distances, Points, Pool, score_rows
+from byheart.auditing.result import AuditResult, Controls, ControlTest, InputSet, Metric
+from byheart.distances.neighbours import Neighbours, two_way, within
+from byheart.errors import InputError
+from byheart.samples import Samples, encode, read
+
+NEIGHBOURS = 32
+MINIMUM_ROWS = 10
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The validated parameters of one audit."""
+
+    seed: int
+    level: float
+    fdr: float
+    tolerance: float
+    resolution: float
+    permutations: int
+
+
+def audit(
+    train: Any,
+    heldout: Any,
+    generated: Any,
+    seed: int = 0,
+    *,
+    level: float = 0.05,
+    fdr: float = 0.1,
+    tolerance: float = 0.01,
+    resolution: float = 0.05,
+    permutations: int = 999,
+    features: str | Callable[[NDArray[Any]], Any] | None = None,
+    groups: groups.Groups | None = None,
+    ignore: Sequence[str] = (),
+    image_size: int | tuple[int, int] | None = None,
+    max_memory: str | int = "1GiB",
+    progress: Progress | None = None,
+) -> AuditResult:
+    """Audit a generative model: has it learned its training data by heart?
+
+    train, heldout, generated: rows are samples; a path (.npy, .npz, .csv, .parquet, .safetensors,
+    a folder of images), a numpy array (n, d), (n, h, w) or (n, h, w, c), a torch tensor, or a data
+    frame. `heldout` are rows of the same origin that the model never saw; None gives descriptive
+    figures only.
+
+    seed: of every random choice; the same seed gives the same result. level: of the family's test
+    and of all confidence statements. fdr: of the list of copied points. tolerance: share of
+    training points that may leave a trace. resolution: largest share of copied training points
+    that the audit may be blind to and still clear the model. permutations: relabellings, at least
+    99. features: "raw", a callable batch -> vectors, "MODULE:FUNCTION" or "FILE.onnx". groups:
+    rows that belong together (a column, a file, or a pair of sequences). ignore: table columns to
+    leave out. image_size: to bring images of different sizes to one. max_memory: working memory
+    of the neighbour search. progress: called with the name of each stage.
+
+    Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
+    docs/explanation/statistics.md.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> data = rng.normal(size=(400, 8))
+    >>> audit(data[:200], data[200:], data[:200] + 0.01).verdict
+    'memorizes'
+    """
+    settings = Settings(
+        seed=_check.integer(seed, "seed", 0),
+        level=_check.fraction(level, "level"),
+        fdr=_check.fraction(fdr, "fdr"),
+        tolerance=_check.fraction(tolerance, "tolerance"),
+        resolution=_check.fraction(resolution, "resolution"),
+        permutations=_check.integer(permutations, "permutations", 99, 10**6),
+    )
+    memory = _check.memory(max_memory)
+    say = progress or (lambda stage: None)
+    extractor = load_features(features)
+    say("reading samples")
+    sets = Sets(
+        train=read(train, "train", image_size=image_size),
+        heldout=None if heldout is None else read(heldout, "heldout", image_size=image_size),
+        generated=read(generated, "generated", image_size=image_size),
+    )
+    sets.require_rows()
+    grouping = sets.grouping(groups)
+    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    say("encoding")
+    encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
+    vectors = extractor.apply(encoded)
+    frame = AuditResult(
+        **asdict(settings),
+        verdict=verdict.NO_HELDOUT.verdict,
+        kind=None,
+        reason=verdict.NO_HELDOUT.reason,
+        p_value=None,
+        inputs=sets.described(vectors.train.shape[1]),
+        tests=(),
+        delta=None,
+        copies=None,
+        membership=None,
+        controls=None,
+        metrics={},
+        parameters={
+            "features": extractor.name,
+            "groups": grouping.name,
+            "ignore": list(ignore),
+            "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
+            "columns": list(encoded.columns),
+            "k": NEIGHBOURS,
+        },
+        environment=environment.describe(),
+        warnings=tuple(encoded.warnings),
+    )
+    say("finding neighbours")
+    if sets.heldout is None or vectors.heldout is None:
+        table = two_way(vectors.generated, vectors.train, NEIGHBOURS, max_memory=memory)
+        among = within(vectors.train, 2, max_memory=memory)
+        return replace(frame, metrics=_metrics(table.forward, among, settings.level))
+    # One independent stream per purpose: adding a step leaves the others' draws as they were.
+    streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(8)))
+    pool = Pool.shuffled(vectors.train, vectors.heldout, grouping.rows, next(streams))
+    distances = Distances.between(vectors.generated, pool.rows, NEIGHBOURS, memory)
+    forward, among_real = distances.table.forward, distances.among_real
+    scores = score_rows(distances)
+    points = Points.of(pool, scores)
+
+    say("relabelling")
+    tested = family.run(pool, distances, scores, settings.permutations, next(streams))
+    found = copies.find(
+        points,
+        pool,
+        distances.table,
+        settings.fdr,
+        settings.level,
+        next(streams),
+        controls.reproduction(forward, among_real, pool.training, pool.training).p_value,
+        (sets.train.row_name, sets.generated.row_name),
+    )
+    figures, cautions = membership(
+        points.train_distance, points.heldout_distance, next(streams), settings.level
+    )
+
+    say("running controls")
+    level = settings.level * verdict.CONTROL_SHARE
+    exchangeable = controls.exchangeability(
+        pool.rows, among_real, pool.units, settings.permutations, level, next(streams)
+    )
+    shape = encoded.sample_shape if extractor.name == "raw" else ()
+    comparable = controls.comparability(
+        pool.rows, vectors.generated, forward, distances.scale, shape, next(streams)
+    )
+    twins = controls.duplicates(vectors.train, vectors.heldout)
+    say("planting copies")
+    power = planted.planted(
+        planted.Planting(
+            real=pool.rows,
+            generated_rows=len(vectors.generated),
+            neighbours=NEIGHBOURS,
+            scores=scores,
+            units=pool.units,
+            scale=distances.scale,
+            level=settings.level,
+        ),
+        next(streams),
+    )
+    checks = Controls(
+        role_swap=ControlTest(tested.role_swap, tested.role_swap > level),
+        exchangeability=exchangeable,
+        comparability=comparable,
+        independence=controls.independence(forward, among_real, pool.training, level),
+        duplicates=twins,
+        planted=power,
+        minimum_detectable_rate=power.minimum_detectable_share[
+            power.noise.index(planted.GATE_NOISE)
+        ],
+    )
+    decision = verdict.decide(
+        tested.pooled.p_value,
+        found,
+        checks,
+        verdict.Limits(
+            train_points=len(points.train_distance),
+            heldout_points=len(points.heldout_distance),
+            level=settings.level,
+            tolerance=settings.tolerance,
+            resolution=settings.resolution,
+        ),
+    )
+    if twins.count:
+        cautions.append(
+            f"{twins.count:,} held-out rows are equal to a training row; they are kept, which "
+            "keeps the test exact, but a copy of them shows nothing"
+        )
+    return replace(
+        frame,
+        **asdict(decision),
+        p_value=tested.pooled.p_value,
+        tests=tested.pooled.tests,
+        delta=delta(
+            forward,
+            among_real,
+            pool.training,
+            distances.bandwidths,
+            next(streams),
+            settings.level,
+            vectors.train.shape[1],
+        ),
+        copies=found,
+        membership=figures,
+        controls=checks,
+        metrics=_metrics(forward, among_real, settings.level, pool.training),
+        parameters={
+            **frame.parameters,
+            "bandwidths": list(distances.bandwidths),
+            "planted": {
+                "gate_noise": planted.GATE_NOISE,
+                "repeats": planted.REPEATS,
+                "relabellings": planted.RELABELLINGS,
+            },
+        },
+        warnings=(*frame.warnings, *cautions),
+        evidence=evidence.gather(
+            found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The three sets as they were read."""
+
+    train: Samples
+    heldout: Samples | None
+    generated: Samples
+
+    def require_rows(self) -> None:
+        """Refuse sets that are too small for any answer."""
+        for samples in (self.train, self.heldout, self.generated):
+            if samples is not None and samples.rows < MINIMUM_ROWS:
+                raise InputError(
+                    f"{samples.role}: {samples.rows} rows in {samples.path or 'the array'}; an "
+                    f"audit needs at least {MINIMUM_ROWS} rows in each set, some hundreds to decide"
+                )
+
+    def grouping(self, given: groups.Groups | None) -> groups.Grouping:
+        """Return the groups of training and held-out rows."""
+        return groups.Grouping.of(given, self.train, self.heldout)
+
+    def described(self, dimension: int) -> dict[str, InputSet | None]:
+        """Return where each set came from; `dimension` is that of the feature vectors."""
+        return {
+            role: None
+            if samples is None
+            else InputSet(samples.path, samples.sha256, samples.rows, dimension, samples.dtype)
+            for role, samples in (
+                ("train", self.train),
+                ("heldout", self.heldout),
+                ("generated", self.generated),
+            )
+        }
+
+
+def _metrics(
+    forward: Neighbours,
+    among_real: Neighbours,
+    level: float,
+    training: NDArray[np.bool_] | None = None,
+) -> dict[str, Metric]:
+    """Return descriptive figures; without `training` all real rows are training rows."""
+    rows = len(forward.distances)
+    close = int(controls.reproduces(forward).sum())
+    metrics = {
+        "near_copy_share": Metric(
+            close / rows, intervals.wilson(close, rows, level), "minimize", 0.0, 1.0
+        )
+    }
+    scale = float(np.median(among_real.distances[:, 0]))
+    if scale > 0:
+        ratio = float(np.median(forward.distances[:, 0])) / scale
+        metrics["median_distance_ratio"] = Metric(ratio, None, "none", 0.0, float("inf"))
+    if training is not None:
+        near = int(training[forward.indices[:, 0]].sum())
+        metrics["nearest_share"] = Metric(
+            near / rows, intervals.wilson(near, rows, level), "none", 0.0, 1.0
+        )
+    return metrics

@@ -1,0 +1,292 @@
+"""The command line: arguments in, one call, result out; no logic.
+
+Results go to stdout, progress and messages to stderr. Exit status: 0 done; 1 the condition of
+--fail-on holds, or verify found a difference; 2 bad usage or input; 3 internal error; 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from byheart.errors import ByheartError, UsageError
+
+if TYPE_CHECKING:
+    from byheart.auditing.result import AuditResult
+
+app = typer.Typer(
+    name="byheart",
+    help="Has a generative model learned its training data by heart?",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+
+
+class FailOn(StrEnum):
+    """Outcomes that can make the command exit with 1."""
+
+    copies = "copies"
+    traces = "traces"
+    memorizes = "memorizes"
+    inconclusive = "inconclusive"
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the two reports and the data.")] = Path(
+        "byheart-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Audit a model that memorizes and one that generalizes, on real digits.
+
+    **Example:** `byheart demo --out my-first-audit`
+    """
+    import byheart
+    from byheart.experiments.demo import write_demo
+
+    folder = _folder(out)
+    with _progress() as say:
+        say("training two models on 850 digits")
+        data = write_demo(folder / "data", seed)
+        outcomes = []
+        for name in ("memorizing", "generalizing"):
+            say(f"auditing the {name} model")
+            result = byheart.audit(data["train"], data["heldout"], data[name], seed=seed)
+            outcomes.append((name, result, _write(result, _folder(folder / name), examples=True)))
+    for name, result, page in outcomes:
+        _tell(result, page, title=f"The {name} model")
+
+
+@app.command()
+def audit(
+    train: Annotated[str, typer.Option(help="Samples the model was trained on.")],
+    generated: Annotated[str, typer.Option(help="Samples that the model generated.")],
+    heldout: Annotated[
+        str | None, typer.Option(help="Samples of the same origin that the model never saw.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path(
+        "byheart-report"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    level: Annotated[float, typer.Option(help="Level of the test and of all bounds.")] = 0.05,
+    fdr: Annotated[float, typer.Option(help="False discovery rate of the copied points.")] = 0.1,
+    tolerance: Annotated[
+        float, typer.Option(help="Share of training points that may leave a trace.")
+    ] = 0.01,
+    resolution: Annotated[
+        float, typer.Option(help="Largest undetectable share of copies that still clears a model.")
+    ] = 0.05,
+    permutations: Annotated[int, typer.Option(help="Random relabellings.")] = 999,
+    features: Annotated[
+        str, typer.Option(metavar="raw|FILE.onnx|MODULE:FUNCTION", help="What to compare.")
+    ] = "raw",
+    groups: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN|FILE", help="Rows that belong together."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Table column to leave out.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Bring images of different sizes to this square.")
+    ] = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(metavar="copies,traces,memorizes,inconclusive", help="Exit with 1 on these."),
+    ] = "",
+    max_memory: Annotated[str, typer.Option(help="Working memory of the search.")] = "1GiB",
+    examples: Annotated[
+        bool, typer.Option(help="Show real values and file names in the report.")
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print report.json, nothing else.")] = False,
+) -> None:
+    """Audit generated samples against training and held-out ones.
+
+    **Example:** `byheart audit --train train.npy --heldout heldout.npy --generated samples.npy`
+
+    A set of samples is a .npy, .npz, .csv, .parquet or .safetensors file (FILE::KEY when it holds
+    several arrays) or a folder of images.
+    """
+    import byheart
+
+    conditions = _conditions(fail_on)
+    folder = _folder(out)
+    with _progress() as say:
+        result = byheart.audit(
+            train,
+            heldout,
+            generated,
+            seed=seed,
+            level=level,
+            fdr=fdr,
+            tolerance=tolerance,
+            resolution=resolution,
+            permutations=permutations,
+            features=features,
+            groups=groups,
+            ignore=tuple(ignore or ()),
+            image_size=image_size,
+            max_memory=max_memory,
+            progress=say,
+        )
+        pages = _write(result, folder, examples=examples)
+    if json:
+        typer.echo((folder / "report.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        _tell(result, pages)
+    if conditions & {result.verdict, result.kind}:
+        raise typer.Exit(1)
+
+
+@app.command()
+def theory(
+    dimension: Annotated[int, typer.Option("--dimension", "-d", help="Dimension of a point.")],
+    sizes: Annotated[
+        list[str],
+        typer.Option("-n", metavar="N|START:STOP:COUNT", help="Training points; may be repeated."),
+    ],
+    time: Annotated[float, typer.Option(help="Diffusion time T.")] = 2.0,
+    noise_scale: Annotated[float, typer.Option(help="Noise scale lambda.")] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Solve the linear one-step diffusion model of arXiv 2411.17807 in closed form.
+
+    **Example:** `byheart theory -d 100 -n 150 -n 300 --time 2 --noise-scale 1`
+    """
+    from byheart.report.theory import prediction_json, prediction_table
+    from byheart.theory.solvable_model import LinearOneStep
+
+    model = LinearOneStep(dimension, time, noise_scale)
+    predictions = model.predict([n for text in sizes for n in _sizes(text)])
+    if json:
+        typer.echo(prediction_json(predictions))
+    else:
+        prediction_table(predictions)
+
+
+@app.command()
+def verify(
+    report: Annotated[Path, typer.Argument(help="A report.json.")],
+    features: Annotated[
+        str, typer.Option(help="The report's --features; never taken from the report.")
+    ] = "raw",
+    groups: Annotated[
+        str | None, typer.Option(help="The report's --groups, when it was a file.")
+    ] = None,
+) -> None:
+    """Hash the inputs of a report again, repeat the audit, compare.
+
+    **Example:** `byheart verify byheart-report/report.json`
+    """
+    from byheart.report.verification import verify as check
+
+    with _progress() as say:
+        differences = check(report, features=features, groups=groups, progress=say)
+    if differences:
+        for difference in differences:
+            typer.echo(difference)
+        raise typer.Exit(1)
+    typer.echo(f"{report}: the inputs are unchanged and the audit comes out the same")
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    sys.exit(run(arguments, debug))
+
+
+def run(arguments: list[str], debug: bool = False) -> int:
+    """Run one command and return its exit status; with `debug` errors keep their traceback."""
+    try:
+        command = typer.main.get_command(app)
+        status = int(command(arguments or ["--help"], "byheart", standalone_mode=False) or 0)
+        return _complain("interrupted", 130) if status == 130 else status
+    except (typer.Abort, KeyboardInterrupt):  # which of these it is depends on typer's version
+        return _complain("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong here
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, ByheartError):
+            return _complain(str(error), 2)
+        if hasattr(error, "format_message"):  # a usage error of click, which typer may bundle
+            return _complain(f"{error.format_message()} (byheart COMMAND --help)", 2)
+        message = f"internal error: {type(error).__name__}: {error} (--debug shows where)"
+        return _complain(message, 3)
+
+
+def _complain(message: str, status: int) -> int:
+    typer.echo("byheart: " + " ".join(message.split()), err=True)
+    return status
+
+
+def _conditions(text: str) -> set[str | None]:
+    known = [f.value for f in FailOn]
+    chosen: set[str | None] = {word.strip() for word in text.split(",") if word.strip()}
+    for word in sorted(str(w) for w in chosen - set(known)):
+        raise UsageError(f"--fail-on {word}: choose from {', '.join(known)}")
+    return chosen
+
+
+def _sizes(text: str) -> list[int]:
+    """Read "300" or "110:2000:1000" (start:stop:count, both ends included)."""
+    try:
+        parts = [int(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if len(parts) == 1:
+        return parts
+    if len(parts) != 3 or parts[2] < 2 or parts[1] <= parts[0]:
+        raise UsageError(f"-n {text}: write a number, or START:STOP:COUNT such as 110:2000:1000")
+    start, stop, count = parts
+    return [start + round(i * (stop - start) / (count - 1)) for i in range(count)]
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {path}: cannot be made a folder ({error.strerror}); name another one"
+        ) from None
+    return path
+
+
+def _write(result: AuditResult, folder: Path, *, examples: bool) -> Path:
+    from byheart.report.document import write_json
+    from byheart.report.page import write_html
+
+    write_json(result, folder / "report.json", examples=examples)
+    return write_html(result, folder / "report.html", examples=examples)
+
+
+def _tell(result: AuditResult, page: Path, title: str | None = None) -> None:
+    from byheart.report.terminal import render
+
+    render(result, page, title)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], Any]]:
+    """Show the current stage on stderr while it is a terminal; otherwise stay quiet."""
+    if not sys.stderr.isatty():
+        yield lambda stage: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda stage: status.update(stage)

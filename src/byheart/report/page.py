@@ -1,0 +1,264 @@
+"""report.html: one self-contained page, without script and without any request.
+
+The charts are inline SVG whose colours are the page's own variables, so one drawing serves light,
+dark and paper. Everything from the data (names, cells, reasons) goes through jinja's autoescape;
+only SVG drawn here is marked as safe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.auditing.result import AuditResult, Evidence
+from byheart.report import gallery, wording
+from byheart.report.document import printable, timestamp, without_examples, write_text
+
+if TYPE_CHECKING:
+    import altair
+    import jinja2
+
+TEMPLATES = Path(__file__).with_name("templates")
+SHOWN_AT_ONCE = 6  # pairs of a side before "more"
+
+
+def write_html(result: AuditResult, path: str | Path, *, examples: bool = True) -> Path:
+    """Write report.html to `path`, whole or not at all, and return the path.
+
+    With `examples=False` no value and no name of a row, file or column of the data is in the page.
+    Raises UsageError when the folder does not exist or cannot be written.
+    """
+    page = _environment().get_template("page.html").render(_context(result, examples=examples))
+    return write_text(Path(path), page)
+
+
+def summary_html(result: AuditResult) -> str:
+    """Return a small card for notebooks: verdict, number, sentence, p-value; escaped."""
+    template = _environment().get_template("summary.html")
+    return template.render(head=wording.headline(result), facts=_facts(result)[:3])
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": wording.percent,
+        "figure": wording.figure,
+        "p_value": wording.p_value,
+        "interval": wording.interval,
+        "printable": printable,
+        "statistic": wording.statistic_label,
+    }
+    return environment
+
+
+def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
+    from byheart import __version__
+
+    if not examples:
+        result = without_examples(result)
+    evidence = result.evidence
+    sides = _sides(result, evidence) if evidence and examples else []
+    return {
+        "result": result,
+        "head": wording.headline(result),
+        "facts": _facts(result),
+        "nouns": wording.noun(result),
+        "examples": examples,
+        "kind": evidence.sample_kind if evidence else None,
+        "sides": sides,
+        "shown": SHOWN_AT_ONCE,
+        "charts": _charts(result),
+        "power": _power(result),
+        "controls": _controls(result),
+        "parameters": wording.nested(result.parameters),
+        "environment": wording.nested({"byheart": __version__, **_flat(result.environment)}),
+        "command": wording.command(result),
+        "created": timestamp(),
+        "version": __version__,
+        "curve_size": (gallery.CURVE_WIDTH, gallery.CURVE_HEIGHT),
+    }
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    versions = environment.get("versions")
+    rest = {key: value for key, value in environment.items() if key != "versions"}
+    return {**versions, **rest} if isinstance(versions, Mapping) else dict(environment)
+
+
+def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
+    """Return (name, value, note) of how sure the verdict is."""
+    confidence = wording.percent(1 - result.level)
+    family = f"exact, over all {len(result.tests)} statistics; level {result.level:g}"
+    facts = [("p-value", wording.p_value(result.p_value), family if result.tests else "no test")]
+    copies, controls = result.copies, result.controls
+    if copies:
+        bound, train = copies.memorized_lower_bound, result.inputs["train"]
+        whole = train.rows if train and not result.parameters.get("groups") else None
+        facts.append(
+            (
+                "Memorized, at least",
+                wording.percent(bound / whole) if whole else f"{bound:,}",
+                f"of training {wording.noun(result)}, with {confidence} confidence",
+            )
+        )
+        facts.append(
+            (
+                "Named",
+                f"{len(copies.flagged_train):,}",
+                f"false discoveries at most {wording.percent(copies.fdr)}",
+            )
+        )
+    if controls:
+        rate = controls.minimum_detectable_rate
+        facts.append(
+            (
+                "Smallest share it would see",
+                wording.percent(rate) if rate is not None else "none",
+                f"of training {wording.noun(result)} copied, in 95% of audits",
+            )
+        )
+    return facts
+
+
+def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
+    real = wording.noun(result)
+    return [
+        {
+            "name": "train",
+            "title": f"Closest to training {real}",
+            "note": "Each training point with the generated sample nearest to it, closest first.",
+            "real": "training",
+            "pairs": gallery.pairs(evidence, "train"),
+        },
+        {
+            "name": "heldout",
+            "title": f"Closest to held-out {real}",
+            "note": "Phantoms: the model never saw these. This is how close chance alone comes.",
+            "real": "held-out",
+            "pairs": gallery.pairs(evidence, "heldout"),
+        },
+    ]
+
+
+def _charts(result: AuditResult) -> list[dict[str, Any]]:
+    from byheart import plotting
+
+    drawn: list[tuple[str, altair.LayerChart]] = []
+    evidence = result.evidence
+    if result.delta:
+        drawn.append(("delta", plotting.delta_chart(result.delta.kl)))
+    if evidence and len(evidence.train_distances) and len(evidence.heldout_distances):
+        distances = evidence.train_distances, evidence.heldout_distances
+        drawn.append(("distances", plotting.distance_chart(*distances)))
+    if evidence and len(evidence.membership_curve):
+        drawn.append(("membership", plotting.membership_chart(evidence.membership_curve)))
+    if result.delta:
+        drawn.append(("delta-l2", plotting.delta_chart(result.delta.l2, "l2")))
+    return [_figure(name, chart) for name, chart in drawn]
+
+
+def _power(result: AuditResult) -> dict[str, Any] | None:
+    from byheart import plotting
+
+    if result.controls is None or not result.controls.planted.noise:
+        return None
+    return _figure("power", plotting.power_chart(result.controls.planted, result.resolution))
+
+
+def _figure(name: str, chart: altair.LayerChart) -> dict[str, Any]:
+    """Return a chart's words for HTML, which wraps and scales, and its drawing without them."""
+    import altair
+    from markupsafe import Markup
+
+    from byheart import plotting
+
+    title, description = chart.title, chart.description
+    bare = chart.copy(deep=False)
+    bare.title = altair.Undefined
+    drawing = plotting.svg(bare, name)
+    drawing = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawing)
+    for colour, value in plotting.COLOURS.items():
+        drawing = drawing.replace(f'"{value}"', f'"var(--chart-{colour})"')
+    return {
+        "name": name,
+        "title": title.text,
+        "subtitle": " ".join(title.subtitle),
+        "description": description,
+        "svg": Markup(drawing),  # drawn above from numbers; no text of the data is in it
+    }
+
+
+def _controls(result: AuditResult) -> list[dict[str, Any]]:
+    held = result.controls
+    if held is None:
+        return []
+    rate = held.minimum_detectable_rate
+    found = held.duplicates.count
+    alarm = "It ought not to alarm: p above its level."
+    rows: list[tuple[str, bool | None, str, str]] = [
+        (
+            "Scale of the generated samples",
+            held.comparability.passed,
+            f"{held.comparability.distance_ratio:.3g} × the distance among real rows, "
+            f"limit {held.comparability.limit:.3g}"
+            + (f"; they seem to be {held.comparability.cause}" if held.comparability.cause else ""),
+            "Median distance from a generated row to its nearest real row, over that among real "
+            "rows. Far above 1, the sets are not in the same encoding and nothing can be found.",
+        ),
+        (
+            "Exchangeability",
+            held.exchangeability.passed,
+            f"p = {wording.p_value(held.exchangeability.p_value)}",
+            f"Do train and held-out look like one random split? {alarm}",
+        ),
+        (
+            "Role swap",
+            held.role_swap.passed,
+            f"p = {wording.p_value(held.role_swap.p_value)}",
+            f"The same audit with train and held-out exchanged. {alarm}",
+        ),
+        (
+            "Held-out independence",
+            held.independence.passed,
+            f"{wording.percent(held.independence.generated_share)} of generated and "
+            f"{wording.percent(held.independence.train_share)} of training rows reproduce a "
+            f"held-out row, p = {wording.p_value(held.independence.p_value)}",
+            "A model that reproduces held-out rows was probably trained on them.",
+        ),
+        (
+            "Planted copies",
+            rate is not None and rate <= result.resolution,
+            "smallest share found in 95% of repeats: "
+            + (wording.percent(rate) if rate is not None else "none")
+            + f", needed to clear a model: {wording.percent(result.resolution)}",
+            "Copies of held-out rows are planted with the roles exchanged: what would the audit "
+            "have seen?",
+        ),
+        (
+            "Duplicates",
+            None,
+            f"{found:,} rows stand in both sets" if found else "no row stands in both sets",
+            "Kept, for dropping them would bias the test; they only cost power."
+            + _duplicate_pairs(held.duplicates.pairs),
+        ),
+    ]
+    names = ("title", "passed", "value", "note")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _duplicate_pairs(pairs: tuple[tuple[int, int], ...]) -> str:
+    if not pairs:
+        return ""
+    first = ", ".join(f"{a} and {b}" for a, b in pairs[:5])
+    more = f" and {len(pairs) - 5:,} more" if len(pairs) > 5 else ""
+    return f" Train and held-out rows {first}{more}."

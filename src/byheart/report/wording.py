@@ -1,0 +1,261 @@
+"""The report's sentences: what was found, how sure it is, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from byheart.auditing.result import AuditResult, InputSet
+from byheart.report.document import printable
+
+LISTED = 24  # items of a list among the parameters; report.json has them all
+SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
+
+_NEXT = {
+    "copies": (
+        "Do not publish these samples, or this model, as new data.",
+        "Look at the pairs below, and at the closest held-out ones: they show what chance does.",
+        "Remove duplicates from the training set, train on more rows or stop earlier, "
+        "then audit again.",
+    ),
+    "traces": (
+        "Treat the samples as derived from the training rows: this is a privacy matter first.",
+        "Stop training earlier, regularize, or train on more rows, then audit again.",
+        "Audit an earlier checkpoint to see when the lean began.",
+    ),
+    "generalizes": (
+        "Keep this report with the model, and read what it does not say.",
+        "Audit again after every change of the model or of its data.",
+        "For images, repeat with features that ignore shifts and crops (--features).",
+    ),
+    "inconclusive": (
+        "The reason names what would settle it: change that, then audit again.",
+        "Until then, treat the model as not cleared.",
+    ),
+}
+
+_SCORES = {
+    "distance": "distance to the nearest generated row",
+    "ratio": "distance over that to the next real row",
+    "local": "distance over its local scale",
+    "margin": "margin",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The verdict as one number and one sentence."""
+
+    sign: str
+    word: str
+    number: str
+    unit: str
+    sentence: str
+    reason: str
+    steps: tuple[str, ...]
+
+
+def noun(result: AuditResult, count: int = 2) -> str:
+    """Return what one sample is called: image, row or sample; or a group of rows."""
+    if result.parameters.get("groups"):
+        word = "group"
+    else:
+        kinds = {"images": "image", "table": "row", "vectors": "sample"}
+        word = kinds[result.evidence.sample_kind] if result.evidence else "row"
+    return word if count == 1 else word + "s"
+
+
+def headline(result: AuditResult) -> Headline:
+    """Return the number and the sentence with which the report begins."""
+    number, unit, sentence = _figure(result)
+    return Headline(
+        sign=SIGNS[result.verdict],
+        word=f"{result.verdict}: {result.kind}" if result.kind else result.verdict,
+        number=number,
+        unit=unit,
+        sentence=sentence,
+        reason=sentence_of(result.reason),
+        steps=_NEXT[result.kind or result.verdict],
+    )
+
+
+def _figure(result: AuditResult) -> tuple[str, str, str]:
+    train = result.inputs["train"]
+    whole = f"{train.rows:,} " if train and not result.parameters.get("groups") else ""
+    if result.verdict == "memorizes" and result.copies:
+        bound = result.copies.memorized_lower_bound
+        number, unit = f"{bound:,}", f"of {whole}".strip() if whole else noun(result, bound)
+        what = f"At least {bound:,} of your {whole}training {noun(result)}"
+        if result.kind == "copies":
+            verb = "comes" if bound == 1 else "come"
+            return number, unit, f"{what} {verb} back in the generated samples."
+        return number, unit, f"{what} left a trace in the generated samples."
+    rate = result.controls.minimum_detectable_rate if result.controls else None
+    if result.verdict == "generalizes" and rate is not None:
+        return (
+            percent(rate),
+            "copied would have been found; nothing was",
+            f"No trace of your {whole}training {noun(result)} was found in the generated samples.",
+        )
+    if result.inputs.get("heldout") is None:
+        return "0", "held-out rows", "Without a held-out set nothing can be tested."
+    failed = failed_controls(result)
+    if failed:
+        are = "control failed" if len(failed) == 1 else "controls failed"
+        return str(len(failed)), are, f"No verdict: {', '.join(failed)} failed."
+    if result.p_value is not None and result.p_value <= result.level:
+        bound = result.copies.memorized_lower_bound if result.copies else 0
+        return (
+            f"{bound:,}",
+            f"{noun(result, bound)} for certain",
+            "There is a trace of the training set, but a small one.",
+        )
+    return (
+        "> 50%" if rate is None else percent(rate),
+        "copied could have been missed",
+        "No trace was found, but this audit could have missed one.",
+    )
+
+
+def failed_controls(result: AuditResult) -> list[str]:
+    """Return the names of the controls that did not hold."""
+    if result.controls is None:
+        return []
+    controls = result.controls
+    held = {
+        "the scale of the generated samples": controls.comparability.passed,
+        "exchangeability": controls.exchangeability.passed,
+        "role swap": controls.role_swap.passed,
+        "held-out independence": controls.independence.passed,
+    }
+    return [name for name, passed in held.items() if not passed]
+
+
+def statistic_label(name: str) -> str:
+    """Return a statistic's name in words; an unknown one stays as it is.
+
+    >>> statistic_label("negative_delta_0.2")
+    '−Delta at 0.2 × the median nearest distance'
+    """
+    if name == "nearest_share":
+        return "share of generated rows nearest to train"
+    for prefix, words in (
+        ("berk_jones_", "Berk–Jones on {}"),
+        ("savage_", "Savage scores of {}"),
+        ("membership_rank_", "mean rank of {}"),
+    ):
+        score = name.removeprefix(prefix)
+        if score != name and score in _SCORES:
+            return words.format("the " + _SCORES[score])
+    tail = name.removeprefix("membership_tail_")
+    if tail != name:
+        score, _, share = tail.rpartition("_")
+        if score in _SCORES and _is_number(share):
+            return f"train rows among the closest {percent(float(share))}, by {_SCORES[score]}"
+    multiple = name.removeprefix("negative_delta_")
+    if multiple != name and _is_number(multiple):
+        return f"−Delta at {multiple} × the median nearest distance"
+    return printable(name)
+
+
+def command(result: AuditResult) -> str:
+    """Return the call that repeats this audit, as text for a shell or for Python."""
+    inputs = result.inputs
+    options = {
+        name: getattr(result, name)
+        for name in ("seed", "level", "fdr", "tolerance", "resolution", "permutations")
+    }
+    if not all(entry is None or entry.path is not None for entry in inputs.values()):
+        values = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        roles = "train, heldout, generated" if inputs.get("heldout") else "train, None, generated"
+        return f"byheart.audit({roles}, {values})"
+    words = ["byheart", "audit"]
+    for role in ("train", "heldout", "generated"):
+        words += _option(role, inputs.get(role))
+    for name, value in options.items():
+        words += [f"--{name}", f"{value}"]
+    if result.parameters.get("features") not in (None, "raw"):
+        words += ["--features", str(result.parameters["features"])]
+    if isinstance(result.parameters.get("groups"), str):
+        words += ["--groups", result.parameters["groups"]]
+    return printable(shlex.join(words))
+
+
+def _option(role: str, entry: InputSet | None) -> list[str]:
+    return [f"--{role}", entry.path] if entry and entry.path else []
+
+
+def percent(value: float | None) -> str:
+    """Return a share as text in percent, three digits.
+
+    >>> percent(0.03)
+    '3%'
+    """
+    return "–" if value is None else f"{100 * value:.3g}%"
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value as text, two digits.
+
+    >>> p_value(0.00204)
+    '0.002'
+    """
+    return "–" if value is None else f"{value:.2g}"
+
+
+def figure(value: object) -> str:
+    """Return a number as text: whole ones with separators, others with three digits."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return printable(str(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def interval(ends: tuple[float, float] | None, *, in_percent: bool = False) -> str:
+    """Return an interval as text.
+
+    >>> interval((0.1, 0.25))
+    '0.1 to 0.25'
+    """
+    if ends is None:
+        return "–"
+    show = percent if in_percent else figure
+    return f"{show(ends[0])} to {show(ends[1])}"
+
+
+def sentence_of(text: str) -> str:
+    """Return `text` with a capital at the start and a full stop at the end."""
+    text = printable(text.strip())
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def nested(values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return mappings within mappings as flat (name, text) rows."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = printable(str(key)).replace("_", " ")
+        if isinstance(value, Mapping):
+            rows += [(f"{name} {inner}", text) for inner, text in nested(value)]
+        elif isinstance(value, (list, tuple)) and any(isinstance(v, Mapping) for v in value):
+            for item in value:
+                rows += nested({name: item})
+        elif hasattr(value, "tolist") or isinstance(value, (list, tuple)):
+            items = value.tolist() if hasattr(value, "tolist") else value
+            items = items if isinstance(items, (list, tuple)) else [items]
+            more = f" and {len(items) - LISTED:,} more" if len(items) > LISTED else ""
+            text = ", ".join(figure(item) for item in items[:LISTED])
+            rows.append((name, text + more or "–"))
+        else:
+            rows.append((name, figure(value)))
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""Tables: CSV and Parquet files and data frames, as columns that nobody has guessed at.
+
+All columns of a CSV are read as text; what they mean is decided later, on train and held-out
+together (see `columns`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from byheart.errors import InputError
+from byheart.samples.record import MAX_UNPACKED, one_line
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+def is_frame(source: Any) -> bool:
+    """Whether `source` is a pandas or polars DataFrame or a pyarrow Table (imports none)."""
+    top = type(source).__module__.split(".")[0]
+    return (top, type(source).__name__) in {
+        ("pandas", "DataFrame"),
+        ("polars", "DataFrame"),
+        ("pyarrow", "Table"),
+    }
+
+
+def from_memory(frame: Any, where: str) -> Any:
+    """Return a pandas or polars DataFrame or a pyarrow Table as a pyarrow Table."""
+    import pyarrow as pa
+
+    top = type(frame).__module__.split(".")[0]
+    if top == "pyarrow":
+        return frame
+    if top == "polars":
+        return frame.to_arrow()
+    _unique([str(name) for name in frame.columns], where)
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: a column mixes types, {one_line(error)}; give each column one type"
+        ) from error
+
+
+def read_file(path: Path, where: str) -> Any:
+    """Read a .csv, .tsv or .parquet file as a pyarrow Table."""
+    import pyarrow as pa
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            return _read_parquet(path, where)
+        return _read_csv(path, where)
+    except (pa.ArrowException, UnicodeDecodeError, OSError, MemoryError) as error:
+        raise InputError(
+            f"{where}: cannot be read as {path.suffix.lower()}, {one_line(error)}"
+        ) from error
+
+
+def _read_csv(path: Path, where: str) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if path.stat().st_size == 0:
+        raise InputError(f"{where}: the file is empty; give a header line and rows")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    with csv.open_csv(path, parse_options=parse) as stream:
+        names = stream.schema.names
+    if len(names) == 1:
+        for mark in ";\t|":
+            if mark in names[0]:
+                raise InputError(
+                    f"{where}: the columns seem to be separated by {mark!r}; "
+                    f"separate those of a .csv by commas, of a .tsv by tabs"
+                )
+    if all(_is_number(n) for n in names):
+        counted = [str(i) for i in range(len(names) + 1)]
+        if names not in (counted[:-1], counted[1:]):
+            raise InputError(
+                f"{where}: the first line holds numbers only; a first line with the names of the "
+                f"columns is needed"
+            )
+    _unique(names, where)
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+    )
+    return csv.read_csv(path, parse_options=parse, convert_options=convert)
+
+
+def _read_parquet(path: Path, where: str) -> Any:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        metadata = file.metadata
+        # dictionary pages unpack far beyond the declared bytes: 8 bytes a cell is a floor
+        declared = sum(
+            metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)
+        )
+        unpacked = max(declared, 8 * metadata.num_rows * metadata.num_columns)
+        if unpacked > MAX_UNPACKED:
+            raise InputError(
+                f"{where}: the table unpacks to {unpacked / 2**30:.1f} GiB, more than the bound "
+                f"of {MAX_UNPACKED / 2**30:.0f} GiB; give a file with fewer rows or columns"
+            )
+        names = file.schema_arrow.names
+        _unique(names, where)
+        # pandas writes the row labels of a subset of a frame as a column of this name
+        labels = [n for n in names if re.fullmatch("__index_level_[0-9]+__", n)]
+        return file.read().drop_columns(labels)
+
+
+def check(table: Any, where: str) -> None:
+    """Refuse a damaged or empty table, and one with two columns of one name."""
+    import pyarrow as pa
+
+    _unique(table.column_names, where)
+    try:
+        table.validate(full=True)  # text that is no UTF-8, for one
+    except pa.ArrowException as error:
+        raise InputError(f"{where}: the table is damaged, {one_line(error)}") from error
+    if table.num_rows == 0 or table.num_columns == 0:
+        raise InputError(
+            f"{where}: the set is empty ({table.num_rows} rows, {table.num_columns} columns); "
+            f"give at least one row"
+        )
+
+
+def digest(table: Any, where: str) -> str:
+    """SHA-256 of a table in memory: of its columns' names and types and its rows as CSV."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def plain(column: Any) -> Any:
+        if pa.types.is_dictionary(column.type):
+            return column.cast(column.type.value_type)
+        if pa.types.is_nested(column.type) or isinstance(column.type, pa.BaseExtensionType):
+            # has no form in CSV
+            return pa.array([repr(v) for v in column.to_pylist()], pa.string())
+        return column
+
+    sink = io.BytesIO()
+    sink.write(repr([(f.name, str(f.type)) for f in table.schema]).encode())
+    try:
+        csv.write_csv(pa.table({str(i): plain(c) for i, c in enumerate(table.columns)}), sink)
+    except pa.ArrowException as error:
+        raise InputError(f"{where}: a column has no text form, {one_line(error)}") from error
+    return hashlib.sha256(sink.getbuffer()).hexdigest()
+
+
+def _unique(names: list[str], where: str) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"{where}: column {repeated[0]!r} stands {names.count(repeated[0])} times; "
+            f"give each column its own name"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

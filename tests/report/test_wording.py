@@ -1,0 +1,96 @@
+"""The sentences: one number and one verdict, whatever is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from byheart.report import wording
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "sentence"),
+    [
+        ("copies-images", "31", "At least 31 of your 400 training images come back"),
+        ("copies-table", "9", "At least 9 of your 400 training rows come back"),
+        ("traces-vectors", "12", "At least 12 of your 400 training samples left a trace"),
+        ("generalizes-images", "3%", "No trace of your 400 training images was found"),
+        ("inconclusive-without-heldout", "0", "Without a held-out set nothing can be tested"),
+        ("inconclusive-other-scale", "1", "No verdict: the scale of the generated samples failed"),
+    ],
+)
+def test_headline(build, name, number, sentence):
+    head = wording.headline(build[name]())
+    assert head.number == number
+    assert head.sentence.startswith(sentence)
+    assert head.reason[0].isupper()
+    assert head.reason.endswith(".")
+    assert head.steps
+
+
+def test_one_is_singular(build):
+    whole = build["copies-images"]()
+    one = replace(whole, copies=replace(whole.copies, memorized_lower_bound=1))
+    assert "At least 1 of your 400 training images comes back" in wording.headline(one).sentence
+
+
+def test_groups_are_not_counted_as_rows(build):
+    whole = build["copies-images"]()
+    grouped = replace(whole, parameters={**whole.parameters, "groups": "patient"})
+    assert "At least 31 of your training groups" in wording.headline(grouped).sentence
+
+
+@pytest.mark.parametrize(("rate", "number"), [(None, "> 50%"), (0.12, "12%")])
+def test_an_audit_without_power_says_what_it_could_miss(build, rate, number):
+    whole = build["generalizes-images"]()
+    blind = replace(
+        whole,
+        verdict="inconclusive",
+        controls=replace(whole.controls, minimum_detectable_rate=rate),
+    )
+    assert wording.headline(blind).number == number
+
+
+def test_a_small_trace_says_how_small(build):
+    whole = build["copies-images"]()
+    small = replace(
+        whole,
+        verdict="inconclusive",
+        kind=None,
+        copies=replace(whole.copies, memorized_lower_bound=2),
+    )
+    assert wording.headline(small).number == "2"
+    assert "small" in wording.headline(small).sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("berk_jones_ratio", "Berk–Jones on the distance over that to the next real row"),
+        ("savage_margin", "Savage scores of the margin"),
+        ("membership_tail_local_0.005", "train rows among the closest 0.5%, by distance over"),
+        ("nearest_share", "share of generated rows nearest to train"),
+        ("something_new_0.1", "something_new_0.1"),
+        ("negative_delta_x", "negative_delta_x"),
+    ],
+)
+def test_statistics_have_words(name, label):
+    assert wording.statistic_label(name).startswith(label)
+
+
+def test_the_command_repeats_the_audit(build):
+    whole = build["copies-table"]()
+    odd = replace(whole.inputs["train"], path="my data/$(x).csv")
+    line = wording.command(replace(whole, inputs={**whole.inputs, "train": odd}))
+    assert line.startswith("byheart audit --train 'my data/$(x).csv' --heldout data/heldout ")
+    assert "--seed 7" in line
+    array = replace(whole.inputs["train"], path=None)
+    line = wording.command(replace(whole, inputs={**whole.inputs, "train": array}))
+    assert line.startswith("byheart.audit(train, heldout, generated, seed=7")
+
+
+def test_nested_parameters_become_rows():
+    rows = wording.nested({"a": {"b_c": 1}, "list": [1.0, 2.5], "none": None, "many": range(0)})
+    assert rows[:3] == [("a b c", "1"), ("list", "1, 2.5"), ("none", "–")]
+    assert wording.nested({"many": list(range(100))})[0][1].endswith("and 76 more")

@@ -1,0 +1,112 @@
+"""The house rules that a test can see: imports go down, heavy parts load late, names are public."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+import byheart
+
+SOURCE = Path(byheart.__file__).parent
+FLOORS = [  # from the ground up; rooms on one floor do not know each other
+    {"errors"},
+    {"_check"},
+    {"intervals"},
+    {"theory"},
+    {"distances"},
+    {"samples"},
+    {"diffusion", "auditing"},
+    {"experiments"},
+    {"plotting"},
+    {"report"},
+    {"cli"},
+]
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+# AuditResult.to_json and to_html reach up to the report, inside the function.
+EXCEPTIONS = {("auditing/result.py", "report")}
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module or ""]
+            if node.module == "byheart":
+                names = [f"byheart.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "byheart" and len(parts) > 1 and parts[1] in FLOOR:
+                rooms.add(parts[1])
+    return rooms
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_go_down(path):
+    relative = path.relative_to(SOURCE).as_posix()
+    room = relative.split("/")[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    assert room in FLOOR, f"{relative} has no floor in the design"
+    for other in imported_rooms(path) - {room}:
+        if (relative, other) not in EXCEPTIONS:
+            assert FLOOR[other] < FLOOR[room], f"{relative} imports {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_nothing_unpickles_or_evaluates(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"eval", "exec"}, path
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
+            assert not {"pickle", "dill", "joblib", "shelve"} & set(names), path
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "allow_pickle":
+                    assert isinstance(keyword.value, ast.Constant)
+                    assert keyword.value.value is False, path
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout
+
+
+def test_the_package_and_its_help_load_no_heavy_part():
+    heavy = {"torch", "ray", "altair", "pandas", "sklearn", "pyarrow", "scipy", "numpy", "PIL"}
+    assert run(f"import byheart, sys; print({heavy} & set(sys.modules))").strip() == "set()"
+    code = f"from byheart.cli import run; import sys; run([]); print({heavy} & set(sys.modules))"
+    assert run(code).strip().endswith("set()")
+
+
+def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
+    code = (
+        "import byheart, numpy as np, sys\n"
+        "rng = np.random.default_rng(0)\n"
+        "byheart.audit(*(rng.normal(size=(20, 2)) for _ in range(3)), permutations=99)\n"
+        "print([m for m in ('scipy.stats', 'sklearn', 'torch', 'altair') if m in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_public_names_exist_and_hide_no_module():
+    for module in walk_packages([str(SOURCE)], "byheart."):
+        import_module(module.name)
+    submodules = {m.stem for m in SOURCE.glob("*.py")} | {m.name for m in SOURCE.iterdir()}
+    for name in byheart.__all__:
+        assert getattr(byheart, name) is not None
+        assert name not in submodules
+    assert callable(byheart.audit)
+    with pytest.raises(AttributeError):
+        _ = byheart.nonsense
