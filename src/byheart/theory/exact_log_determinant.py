@@ -5,7 +5,9 @@ squared correlation r, B = (YᵀY)⁻¹ YᵀX. Given Y, YᵀX is a matrix of ind
 √r YᵀY, so the moments of its determinant are a hypergeometric function of a matrix argument
 (Muirhead 1982, theorems 10.3.7 and 7.4.2), and Euler's relation turns them into
 
-    E (det BᵀB)^h (det YᵀY)^h = 2^dh Γ_d(d/2 + h)/Γ_d(d/2) · 2F1(−h, −p; d/2; r I_d),  p = (N − d)/2.
+    E (det BᵀB)^h (det YᵀY)^h = 2^dh Γ_d(d/2 + h)/Γ_d(d/2) · 2F1(−h, −p; d/2; r I_d),
+
+with p = (N − d)/2.
 
 2F1 is a sum over partitions κ of at most d rows. Two facts (docs/explanation/solvable-model.md):
 
@@ -26,6 +28,8 @@ The terms alternate in sign and reach (1 + √r)^(2N), so the sum runs in intege
 from __future__ import annotations
 
 from fractions import Fraction
+
+import numpy as np
 
 from byheart import _check
 from byheart.errors import UsageError
@@ -80,7 +84,6 @@ def exact_log_determinant(dimension: int, degrees: int, correlation: float | Fra
     >>> round(exact_log_determinant(3, 3, 0.5), 12)  # N = d: YᵀX and YᵀY have the same law
     0.0
     """
-    gap = wishart_log_determinant(dimension, dimension) - wishart_log_determinant(
-        dimension, degrees
-    )
-    return float(gap) + series(dimension, degrees, correlation)
+    value = series(dimension, degrees, correlation)
+    gap = np.diff(wishart_log_determinant(dimension, [degrees, dimension]))
+    return value + float(gap[0])

@@ -79,11 +79,7 @@ class GaussianLaw:
         Any k; columns need not be independent. Cost O(d k min(d, k)).
 
         >>> law = GaussianLaw.from_factor([0.0, 0.0], [[1.0], [1.0]])
-<<<<<<< HEAD
-        >>> float(law.log_determinant), float(law.trace)
-=======
         >>> float(law.log_determinant), round(float(law.trace), 12)
->>>>>>> main
         (-inf, 2.0)
         """
         mean = np.asarray(mean, dtype=np.float64)
@@ -218,11 +214,7 @@ def squared_hellinger(p: GaussianLaw, q: GaussianLaw) -> Array:
     >>> float(squared_hellinger(p, p)), float(squared_hellinger(p, p.isotropic([0.0], 0.0)))
     (0.0, 1.0)
     """
-<<<<<<< HEAD
-    return np.asarray(-np.expm1(np.minimum(log_bhattacharyya(p, q), 0.0)))
-=======
     return np.asarray(0.0 - np.expm1(np.minimum(log_bhattacharyya(p, q), 0.0)))
->>>>>>> main
 
 
 def log_overlap(p: GaussianLaw, q: GaussianLaw) -> Array:
@@ -281,11 +273,7 @@ def log_kernel_pairs(
                 part = peak + math.log(float(np.sum(np.exp(logs - peak))))
                 total = float(np.logaddexp(total, part))
     count = len(a) * (len(a) - 1) if others is None else len(a) * len(b)
-<<<<<<< HEAD
-    return total - math.log(count) - a.shape[1] / 2 * (LOG_2PI + math.log(variance))
-=======
     return float(total - math.log(count) - a.shape[1] / 2 * (LOG_2PI + math.log(variance)))
->>>>>>> main
 
 
 def _law(mean: Array, basis: Array, values: Array, floor: Array) -> GaussianLaw:
