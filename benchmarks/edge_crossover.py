@@ -44,9 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--step", type=float, default=1.0)
     step = parser.parse_args().step
-    print(
-        "| eta | phi, series | phi, table | k = 2 less k = 3 | F, series | F, table | G, series | G |"
-    )
+    print("| eta | phi | its table | k = 2 less k = 3 | F | its table | G | its table |")
     print("|---|---|---|---|---|---|---|---|")
     for eta in np.arange(-4.0, 8.01, step):
         (two, half), (three, third) = limit(2, eta), limit(3, eta)
