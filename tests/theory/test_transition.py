@@ -47,7 +47,8 @@ def test_the_probability_against_simulation(d, ratio, simulated):
 
 
 @pytest.mark.parametrize(
-    ("r", "expected"), [(0.1, 1.57), (0.2, 1.58), (0.3, 1.57), (0.505, 1.47), (0.7, 1.21)]
+    ("r", "expected"),
+    [(0.1, 1.57), (0.2, 1.58), (0.3, 1.57), (0.505, 1.47), (0.7, 1.21), (0.9, 1.0)],
 )
 def test_the_limiting_ratio(r, expected):
     assert limiting_ratio(r) == pytest.approx(expected, abs=0.006)

