@@ -1,0 +1,1 @@
+"""Closed forms for the transition from memorization to generalization; numpy and scipy only."""
