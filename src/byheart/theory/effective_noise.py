@@ -50,7 +50,7 @@ def effective_noise(
         np.asarray(n, dtype=np.float64) - 1, np.asarray(noise_floor, dtype=np.float64)
     )
     solved = in_blocks(lambda n_, c_: _solve(lam, weight, n_, c_), len(lam), samples, floor)
-    return solved.reshape(samples.shape)
+    return np.asarray(solved.reshape(samples.shape), dtype=np.float64)
 
 
 def in_blocks(function: Callable[..., Floats], width: int, *arrays: NDArray[Any]) -> Floats:
@@ -94,4 +94,4 @@ def _solve(lam: Floats, weight: Floats, samples: Floats, floor: Floats) -> Float
         done = (np.abs(new - k) <= 1e-15 * k) | (high[active] <= low[active] * (1 + 4e-16))
         kappa[active] = new
         open_[active[done]] = False
-    return kappa
+    return np.asarray(kappa, dtype=np.float64)

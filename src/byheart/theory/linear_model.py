@@ -11,14 +11,17 @@ rho = N(mu, Sigma). c is the noise floor. With N = n - 1, kappa the effective no
 
     L := E log det(Sigma_hat + c) = sum log(1 + lam/kappa) + N log p - F + d log c
                                     + 1/2 log(1 - gamma)
-    Q := E tr Sigma (Sigma_hat + c)^-1 = N (p e^x - 1),  x = gamma/(N(1-gamma)) - delta/(N(1-gamma)^2)
+    Q := E tr Sigma (Sigma_hat + c)^-1 = N (p e^x - 1),
+                                    x = gamma/(N (1 - gamma)) - delta/(N (1 - gamma)^2)
     R := E tr (Sigma_hat + c)^-1 = p sum 1/(lam + kappa) + delta/(kappa (1 - gamma)^2)
 
-The first terms are the Marchenko–Pastur limit. 1/2 log(1 - gamma) is its correction of order one for
-real data (the mean in the central limit theorem of Bai and Silverstein 2004); R = dL/dc, and x comes
-from adding one more sample: L(N + 1) - L(N) = E log(1 + z'Bz). At c = 0 and N > d they reproduce the
-Wishart moments, log det to 1/2 log(1 - d/N) and Q = N d/(N - d - 1) to order 1/N. Derived in
-docs/explanation/planner.md. Then, rho_t = N(mu, Sigma + t I) being rho seen through noise t,
+The first terms are the Marchenko–Pastur limit. 1/2 log(1 - gamma) is its correction of order one
+for real data (the mean in the central limit theorem of Bai and Silverstein 2004); R = dL/dc, and x
+comes from adding one sample: L(N + 1) - L(N) = E log(1 + z'Bz) with tr B = Q/N. At c = 0 and N > d
+they reproduce the Wishart moments to order 1/N. Monte Carlo at d = 8 to 100, n = 30 to 1000, c from
+.001 to .1 finds no deviation beyond its own error, n = d included (tests). Where n is within a few
+of d and c is below 1/N^2 the expansion breaks down. Derived in docs/explanation/planner.md. With
+rho_t = N(mu, Sigma + t I), rho seen through noise t,
 
     2 E KL(rho_G || rho_t) = sum (lam + c + lam/n)/(lam + t) - d - L + sum log(lam + t)
     2 E KL(rho_t || rho_G) = L - sum log(lam + t) - d + Q (1 + 1/n) + t R
@@ -207,7 +210,7 @@ class MultiStepLinear:
         return 1 + self.degrees_of_freedom(noise_floor)
 
     def falls_from(self, noise_floor: float, divergence: Divergence = "reverse_kl") -> float:
-        """Return the n from which on the expected divergence falls without end; inf if it never does.
+        """Return the n from which on the expected divergence falls for ever; inf if it never does.
 
         E KL(rho_G || rho) falls from n = 2 for every c > 0: Sigma_hat of n points is the mean of
         those of its n leave-one-out sets and log det is concave. At c = 0 it is finite from
@@ -276,7 +279,9 @@ def _arguments(n: ArrayLike, noise_floor: ArrayLike, zero: bool = False) -> tupl
         np.asarray(n, dtype=np.float64), np.asarray(noise_floor, dtype=np.float64)
     )
     if not (samples >= 2).all():
-        raise UsageError(f"n must be at least 2 (a covariance needs two points), got {samples.min():g}")
+        raise UsageError(
+            f"n must be at least 2 (a covariance needs two points), got {samples.min():g}"
+        )
     if not np.isfinite(floor).all() or (floor < 0).any() or (not zero and (floor == 0).any()):
         raise UsageError(f"noise_floor must be finite and above 0, got {floor.min():g}")
     return samples, floor

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from byheart import _check
 from byheart.errors import InputError
 from byheart.theory.linear_model import MultiStepLinear
-from byheart.theory.spectrum import invert, population_spectrum, sample_eigenvalues
+from byheart.theory.spectrum import population_spectrum, sample_eigenvalues
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -132,20 +132,22 @@ def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
     data, notes = _prepare(x)
     rows, dimension = data.shape
     half_seeds, fold_seeds = np.random.SeedSequence(seed).spawn(2)
-    model = fit(data)
+    found = population_spectrum(data)
+    model = MultiStepLinear(found.eigenvalues, found.weights)
     halves = _halves(data, np.random.default_rng(half_seeds))
     best = float(model.optimal_noise_floor(rows))
     optimum = _estimate(best, [float(h.optimal_noise_floor(rows)) for h in halves])
     top = float(model.eigenvalues.max())
     steps = 1 + max(0, math.floor(math.log(top / best, _LADDER)))
-    ladder = best * _LADDER ** np.arange(steps) if given is None else np.array([given])
+    ladder = np.array([given]) if given is not None else best * _LADDER ** np.arange(1.0 * steps)
     checks = _checks(data, halves, ladder, np.random.default_rng(fold_seeds))
     held = [c.noise_floor for c in checks if c.holds]
     floor = held[0] if held else float(ladder[-1])
     checks = tuple(c for c in checks if c.noise_floor <= floor)
-    notes += _remarks(model, checks, floor, given is not None, rows, dimension)
+    notes += _remarks(model, checks, given is not None, rows, found.visible)
     excess = [float(m.excess_loss(rows, floor)) for m in (model, *halves)]
     factors = [_more_rows(m, rows, floor) for m in (model, *halves)]
+    known = [f for f in factors if f is not None]
     return Plan(
         rows=rows,
         dimension=dimension,
@@ -154,18 +156,12 @@ def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
         optimal_noise_floor=optimum,
         n_gen=_estimate(float(model.n_gen(floor)), [float(h.n_gen(floor)) for h in halves]),
         excess_loss=_estimate(excess[0], excess[1:]),
-        more_rows=None if factors[0] is None else _estimate(factors[0], factors[1:]),
+        more_rows=_estimate(known[0], known[1:]) if len(known) == len(factors) else None,
         checks=checks,
         curve=_curve(model, rows, floor),
         spectrum=tuple(zip(model.eigenvalues.tolist(), model.weights.tolist(), strict=True)),
         notes=tuple(notes),
     )
-
-
-def fit(x: NDArray[np.floating[Any]]) -> MultiStepLinear:
-    """Return the linear model of the population that x, shape (rows, d), was drawn from."""
-    found = population_spectrum(x)
-    return MultiStepLinear(found.eigenvalues, found.weights)
 
 
 def measured_log_loss(train: Floats, heldout: Floats, noise_floor: ArrayLike) -> Floats:
@@ -212,13 +208,15 @@ def describe(made: Plan) -> list[str]:
         lines.append(
             f"for half of that it needs about {_text(made.more_rows)} times the rows: {need:,}"
         )
-    for check in made.checks:
+    shown = made.checks if len(made.checks) < 3 else (made.checks[0], made.checks[-1])
+    for check in shown:
         low, high = check.interval
         outcome = "holds" if check.holds else "FAILS, the prediction is off by more than that"
         lines.append(
-            f"honesty test at noise floor {check.noise_floor:.3g}: held-out log loss on "
-            f"{check.rows:,} rows predicted {check.predicted:.2f} [{low:.2f}, {high:.2f}] from half "
-            f"of the data, measured {check.measured:.2f}: {outcome}"
+            f"honesty test at noise floor {check.noise_floor:.3g}: held-out log loss with "
+            f"{check.rows:,} rows predicted from half of the data "
+            f"{check.predicted:.2f} [{low:.2f}, {high:.2f}], measured {check.measured:.2f}: "
+            f"{outcome}"
         )
     lines += [f"note: {note}" for note in made.notes]
     lines.append("This is a floor from second moments, not a promise for a neural network.")
@@ -229,7 +227,9 @@ def _prepare(x: Any) -> tuple[Floats, list[str]]:
     """Finite float64 rows without constant columns and exact linear relations, and notes."""
     data = np.asarray(_check.matrix(x, "data"), dtype=np.float64)
     if len(data) < MINIMUM_ROWS:
-        raise InputError(f"data: {len(data)} rows are too few for a plan; give at least {MINIMUM_ROWS}")
+        raise InputError(
+            f"data: {len(data)} rows are too few for a plan; give at least {MINIMUM_ROWS}"
+        )
     notes = []
     varying = data.max(axis=0) > data.min(axis=0)
     if not varying.any():
@@ -238,7 +238,8 @@ def _prepare(x: Any) -> tuple[Floats, list[str]]:
         count = int((~varying).sum())
         notes.append(f"{count} constant column{'s were' if count > 1 else ' was'} left out")
         data = data[:, varying]
-    data = data - data.mean(axis=0)
+    with np.errstate(all="ignore"):  # what overflows is refused with the spectrum
+        data = data - data.mean(axis=0)
     rows, dimension = data.shape
     if rows > dimension:
         rank = int((sample_eigenvalues(data) > 0).sum())
@@ -253,7 +254,8 @@ def _prepare(x: Any) -> tuple[Floats, list[str]]:
 
 def _halves(data: Floats, rng: np.random.Generator) -> list[MultiStepLinear]:
     count = len(data) // 2
-    return [fit(data[rng.permutation(len(data))[:count]]) for _ in range(_HALVES)]
+    found = [population_spectrum(data[rng.permutation(len(data))[:count]]) for _ in range(_HALVES)]
+    return [MultiStepLinear(f.eigenvalues, f.weights) for f in found]
 
 
 def _checks(
@@ -276,21 +278,16 @@ def _checks(
 
 
 def _remarks(
-    model: MultiStepLinear,
-    checks: tuple[Check, ...],
-    floor: float,
-    given: bool,
-    rows: int,
-    dimension: int,
+    model: MultiStepLinear, checks: tuple[Check, ...], given: bool, rows: int, visible: float
 ) -> list[str]:
-    notes = []
-    if rows <= dimension:
+    notes, floor = [], checks[-1].noise_floor
+    if visible > 0:
         notes.append(
-            "there are no more rows than directions: eigenvalues below the noise that the rows "
-            "leave cannot be seen, and the curve beyond them is an extrapolation"
+            f"there are no more rows than directions: eigenvalues below {visible:.3g} cannot be "
+            f"told apart, and the curve beyond {rows:,} rows is an extrapolation"
         )
     if not checks[-1].holds:
-        remedy = "try a larger --noise-floor" if given else "do not use this plan"
+        remedy = "try a larger --noise-floor" if given else "do not rely on this plan"
         notes.append(f"the honesty test failed: these data are not as the model needs; {remedy}")
     elif len(checks) > 1:
         notes.append(
@@ -309,7 +306,9 @@ def _more_rows(model: MultiStepLinear, rows: int, floor: float) -> float | None:
         return None
     factors = np.geomspace(1, _FURTHEST, 400)
     losses = model.excess_loss(factors * rows, floor)
-    first = int(np.argmax(losses <= target))  # excess falls as 1/n at last, so there is one
+    if not (losses <= target).any():  # an excess of the size of rounding errors
+        return None
+    first = int(np.argmax(losses <= target))
     low, high = factors[first - 1], factors[first]
     above, below = math.log(losses[first - 1]), math.log(max(float(losses[first]), 1e-300))
     share = (above - math.log(target)) / (above - below)
@@ -331,9 +330,9 @@ def _curve(model: MultiStepLinear, rows: int, floor: float) -> tuple[CurvePoint,
     )
 
 
-def _estimate(value: float, draws: list[Any]) -> Estimate:
+def _estimate(value: float, draws: list[float]) -> Estimate:
     """Value and interval, on a logarithmic scale while all are positive."""
-    known = np.array([d for d in draws if d is not None], dtype=np.float64)
+    known = np.array(draws)
     if value > 0 and (known > 0).all():
         width = _Z * float(np.log(known).std(ddof=1))
         return Estimate(value, (value * math.exp(-width), value * math.exp(width)))

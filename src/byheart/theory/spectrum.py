@@ -12,6 +12,9 @@ Hanson 1974). El Karoui (2008) inverts the same map at complex arguments with a 
 here the real axis is enough, because every figure of the linear model is a functional of F at real
 kappa. Individual eigenvalues stay ill-determined; those functionals do not.
 
+The fit is done twice: E F_hat(c) is below F(kappa) by a finite-size term (`theory/linear_model`),
+known once there is a spectrum, and it would bias the log loss by tenths of a nat.
+
 With n <= d only kappa above its value at c -> 0 is seen: of the smaller eigenvalues the sum is
 known, not the sizes.
 """
@@ -25,12 +28,15 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from byheart.errors import InputError, UsageError
+from byheart.theory.effective_noise import effective_noise
 
 Floats = NDArray[np.float64]
 
 _GRID = 80  # population eigenvalues, about 8 a decade
 _LEVELS = 60  # noises at which the curves are matched
 _TOTAL = 100.0  # weight of the equation sum w = d, whose other equations have weight 1
+# The finite-size term is a correction: where it would move kappa by more, n is too near d for it.
+_MOST = 0.1
 _ROUNDING = 1e-10  # sample eigenvalues below this share of the largest are rounding errors
 
 
@@ -70,7 +76,8 @@ def sample_eigenvalues(x: NDArray[np.floating]) -> Floats:
     centred = np.asarray(x, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
     rows, dimension = centred.shape
-    gram = centred.T @ centred if dimension < rows else centred @ centred.T
+    with np.errstate(all="ignore"):  # what overflows is refused below
+        gram = centred.T @ centred if dimension < rows else centred @ centred.T
     if not np.isfinite(gram).all():
         raise InputError("the data hold values that are not finite, or too large to square")
     found = np.linalg.eigvalsh(gram / (rows - 1))[::-1]
@@ -90,20 +97,37 @@ def invert(sample: Floats, rows: int) -> Spectrum:
     samples, dimension = rows - 1, len(sample)
     floor = np.geomspace(1e-3 * positive.min(), 10 * positive.max(), _LEVELS)
     freedom = (positive / (positive + floor[:, None])).sum(axis=1)
-    kappa = floor / (1 - freedom / samples)
     # Population eigenvalues lie within the sample's when all are seen; else some are too small
     # to be seen, and end up somewhere below the smallest kappa.
-    full = len(positive) == dimension
-    lowest = positive.min() if full else 1e-2 * kappa.min()
+    lowest = positive.min()
+    if len(positive) < dimension:
+        lowest = 1e-2 * floor[0] / (1 - freedom[0] / samples)
     grid = np.geomspace(lowest, positive.max(), _GRID)
-    system = grid / (grid + kappa[:, None])
-    system = np.vstack([system, np.full(_GRID, _TOTAL)])
-    weights, _ = nnls(system, np.append(freedom, _TOTAL * dimension), maxiter=100 * _GRID)
+    weights = _match(grid, freedom, floor, samples, dimension)
+    gap = np.minimum(_finite_size(grid, weights, floor, samples), _MOST * (samples - freedom))
+    weights = _match(grid, freedom + gap, floor, samples, dimension)
     used = weights > 0
     return Spectrum(
         grid[used],
-        weights[used] * (dimension / weights.sum()),
+        weights[used],
         rows,
         dimension,
-        0.0 if rows > dimension else float(kappa.min()),
+        0.0 if rows > dimension else float(effective_noise(grid, rows, 0.0, weights)),
     )
+
+
+def _match(grid: Floats, freedom: Floats, floor: Floats, samples: int, dimension: int) -> Floats:
+    """The weights whose degrees of freedom at the effective noises are those observed."""
+    kappa = floor / (1 - freedom / samples)
+    system = np.vstack([grid / (grid + kappa[:, None]), np.full(len(grid), _TOTAL)])
+    weights, _ = nnls(system, np.append(freedom, _TOTAL * dimension), maxiter=100 * len(grid))
+    return np.asarray(weights * (dimension / weights.sum()), dtype=np.float64)
+
+
+def _finite_size(grid: Floats, weights: Floats, floor: Floats, samples: int) -> Floats:
+    """F(kappa) - E F_hat(c) = c delta/(kappa (1 - gamma)^2), see `theory/linear_model.py`."""
+    kappa = effective_noise(grid, samples + 1, floor, weights)
+    share = grid / (grid + kappa[:, None])
+    gamma = share**2 @ weights / samples
+    delta = (share**2 * (1 - share)) @ weights / samples
+    return np.asarray(floor / kappa * delta / (1 - gamma) ** 2)
