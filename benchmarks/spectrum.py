@@ -66,7 +66,7 @@ def nonlinear(x: Floats) -> Pair:
     if dimension <= samples:
         below = (math.pi * ratio * values * density) ** 2
         below += (1 - ratio - math.pi * ratio * values * hilbert) ** 2
-        return values / below, np.ones_like(values)
+        return np.append(values / below, every[every == 0]), np.ones_like(every)
     root = math.sqrt(5) * width
     at_zero = 0.3 / width**2 + 0.75 / (math.sqrt(5) * width) * (1 - 0.2 / width**2) * math.log(
         (1 + root) / (1 - root)

@@ -1,7 +1,8 @@
 """Sets of samples: from files, folders and arrays to comparable rows of finite numbers.
 
-`read` brings one set in, `encode` makes the three sets of an audit comparable, `encode_alone` encodes
-one set, `fingerprint` hashes a source without reading it as samples. Nothing is ever unpickled.
+`read` brings one set in, `encode` makes the three sets of an audit comparable, `encode_alone`
+encodes one set, `fingerprint` hashes a source without reading it as samples. Nothing is ever
+unpickled.
 """
 
 from byheart.samples.encoding import Encoded, encode, encode_alone

@@ -91,7 +91,10 @@ def _solve(lam: Floats, weight: Floats, samples: Floats, floor: Floats) -> Float
             step = k * np.exp(-value / slope)
         inside = (step > low[active]) & (step < high[active])
         new = np.where(inside, step, np.sqrt(low[active]) * np.sqrt(high[active]))
-        done = (np.abs(new - k) <= 1e-15 * k) | (high[active] <= low[active] * (1 + 4e-16))
+        # a Newton step of 1e-10 leaves an error of about its square
+        done = (inside & (np.abs(new - k) <= 1e-10 * k)) | (
+            high[active] <= low[active] * (1 + 4e-16)
+        )
         kappa[active] = new
         open_[active[done]] = False
     return np.asarray(kappa, dtype=np.float64)

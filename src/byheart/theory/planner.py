@@ -68,13 +68,16 @@ class Check:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Expected figures at n rows, in nats; the divergences are to the data seen through c."""
+    """Expected figures at n rows and the plan's noise floor, in nats.
+
+    `kl` is KL(rho_G || rho_c) and `excess_loss` KL(rho_c || rho_G), with rho_c the data seen
+    through the floor; `optimal_noise_floor` is the best one for n rows.
+    """
 
     n: int
     kl: float
-    reverse_kl: float
-    heldout_log_loss: float
     excess_loss: float
+    heldout_log_loss: float
     optimal_noise_floor: float
 
 
@@ -84,8 +87,8 @@ class Plan:
 
     `dimension` counts the directions in use, after constant columns and exact linear relations.
     Noise floors are variances in the squared units of the data; losses and divergences are nats.
-    `more_rows` is the factor on the rows that halves the excess loss (None if nothing is left to
-    gain). `spectrum` holds pairs of a population eigenvalue and its weight.
+    `more_rows` is the factor on the rows that halves the excess loss (None if that is lost in
+    rounding errors). `spectrum` holds pairs of a population eigenvalue and its weight.
     """
 
     rows: int
@@ -144,7 +147,7 @@ def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
     held = [c.noise_floor for c in checks if c.holds]
     floor = held[0] if held else float(ladder[-1])
     checks = tuple(c for c in checks if c.noise_floor <= floor)
-    notes += _remarks(model, checks, given is not None, rows, found.visible)
+    notes += _remarks(checks, given is not None, rows, found.visible)
     excess = [float(m.excess_loss(rows, floor)) for m in (model, *halves)]
     factors = [_more_rows(m, rows, floor) for m in (model, *halves)]
     known = [f for f in factors if f is not None]
@@ -201,7 +204,8 @@ def describe(made: Plan) -> list[str]:
         f"(standard deviation {spread:.3g}); best by second moments alone "
         f"{_text(made.optimal_noise_floor)}",
         f"n_gen, where the linear model begins to generalize: {_text(made.n_gen)} rows",
-        f"with {made.rows:,} rows its excess loss is about {_text(made.excess_loss)} nats",
+        f"with {made.rows:,} rows its excess loss over a perfect fit at that floor is about "
+        f"{_text(made.excess_loss)} nats",
     ]
     if made.more_rows is not None:
         need = _round(made.more_rows.value * made.rows)
@@ -277,9 +281,7 @@ def _checks(
     )
 
 
-def _remarks(
-    model: MultiStepLinear, checks: tuple[Check, ...], given: bool, rows: int, visible: float
-) -> list[str]:
+def _remarks(checks: tuple[Check, ...], given: bool, rows: int, visible: float) -> list[str]:
     notes, floor = [], checks[-1].noise_floor
     if visible > 0:
         notes.append(
@@ -294,8 +296,6 @@ def _remarks(
             f"below a noise floor of {floor:.3g} the prediction fails its test: the data are not "
             f"Gaussian at that scale, and the plan is made at the smallest floor that passes"
         )
-    if float(model.excess_loss(rows, floor)) <= 0:
-        notes.append("the noise floor is above most of the spectrum: more rows gain nothing")
     return notes
 
 
@@ -319,9 +319,8 @@ def _curve(model: MultiStepLinear, rows: int, floor: float) -> tuple[CurvePoint,
     grid = np.unique(np.append(np.geomspace(2, 100 * rows, 40).round(), rows))
     columns = (
         model.expected_kl(grid, floor, floor),
-        model.expected_reverse_kl(grid, floor, floor),
-        model.heldout_log_loss(grid, floor),
         model.excess_loss(grid, floor),
+        model.heldout_log_loss(grid, floor),
         model.optimal_noise_floor(grid),
     )
     return tuple(
