@@ -13,21 +13,26 @@ with (Path(__file__).parent / "kl_reference.csv").open(encoding="utf-8") as file
 
 
 @pytest.mark.parametrize("dimension", sorted({row["d"] for row in REFERENCE}))
-def test_expected_kl_against_the_reference(dimension):
-    """Every row: 3.5 standard errors, or 0.3% (d ≥ 100, n ≥ 1.1 d), or 2% (d = 16, n ≥ 1.5 d)."""
-    rows = [row for row in REFERENCE if row["d"] == dimension]
-    start, allowed = (1.5, 0.02) if dimension < 100 else (1.1, 0.003)
-    for row in rows:
+def test_every_prediction_against_the_reference(dimension):
+    """Every row with n ≥ 1.1 d: within 4 standard errors, nothing added.
+
+    640 comparisons, so a false alarm in 25 sets of seeds (these are fixed), and the root mean
+    square of the standardised errors in [.8, 1.25]: no error hides below the noise.
+    """
+    names = ("expected_kl", "log_determinant", "trace_per_dimension", "mean_offset")
+    columns = ("kl", "logdet", "tau", "mean2")
+    scores = {name: [] for name in names}
+    for row in (row for row in REFERENCE if row["d"] == dimension):
         n = int(row["n"])
         model = LinearOneStep(int(dimension), row["T"], row["lambda"])
-        if n >= start * dimension:
-            slack = max(3.5 * row["kl_se"], allowed * row["kl_mean"])
-            assert abs(float(model.expected_kl(n)) - row["kl_mean"]) <= slack, row
-        if n > dimension + 2:
-            assert float(model.kl_lower_bound(n)) <= row["kl_mean"] + 3 * row["kl_se"], row
-            # 160 rows at 4.5 standard errors: one false alarm in a thousand runs.
-            offset = abs(float(model.mean_offset(n)) - row["mean2_mean"])
-            assert offset <= 4.5 * row["mean2_se"], row
+        assert float(model.kl_lower_bound(n)) <= row["kl_mean"] + 3 * row["kl_se"], row
+        if n >= 1.1 * dimension:
+            for name, column in zip(names, columns, strict=True):
+                gap = float(getattr(model, name)(n)) - row[f"{column}_mean"]
+                scores[name].append(gap / row[f"{column}_se"])
+    for name, values in scores.items():
+        assert np.max(np.abs(values)) < 4, name
+        assert 0.8 < np.sqrt(np.mean(np.square(values))) < 1.25, name
 
 
 @pytest.mark.parametrize(
@@ -45,16 +50,16 @@ def test_other_parameters_against_simulation(d, n, time, noise_scale, sigma):
     model = LinearOneStep(d, time, noise_scale, sigma)
     found = model.simulate(n, 400, seed=d + n)
     # 24 comparisons at 4.5 standard errors: a false alarm in 6,000 runs. The log determinant is
-    # an asymptotic formula; 0.1 is its largest error at d = 60 (module), 2% that of E KL at d = 16.
-    for name, slack in (("trace_per_dimension", 0.0), ("mean_offset", 0.0)):
+    # good to .01 for d ≥ 16, and to .15 at d = 2.
+    allowed = 0.01 if d >= 16 else 0.15
+    for name in ("trace_per_dimension", "mean_offset"):
         estimate = getattr(found, name)
         gap = abs(float(getattr(model, name)(n)) - estimate.mean)
-        assert gap <= 4.5 * estimate.standard_error + slack, name
-    if d >= 24:
-        gap = abs(float(model.log_determinant(n)) - found.log_determinant.mean)
-        assert gap <= 4.5 * found.log_determinant.standard_error + 0.1
-        gap = abs(float(model.expected_kl(n)) - found.kl.mean)
-        assert gap <= 4.5 * found.kl.standard_error + 0.02 * found.kl.mean
+        assert gap <= 4.5 * estimate.standard_error, name
+    gap = abs(float(model.log_determinant(n)) - found.log_determinant.mean)
+    assert gap <= 4.5 * found.log_determinant.standard_error + allowed
+    gap = abs(float(model.expected_kl(n)) - found.kl.mean)
+    assert gap <= 4.5 * found.kl.standard_error + allowed / 2
     assert float(model.kl_lower_bound(n)) <= found.kl.mean + 3 * found.kl.standard_error
 
 
@@ -76,11 +81,10 @@ def test_below_the_dimension_against_simulation():
     found = model.simulate(8, 1500, seed=0)
     assert found.kl.mean == math.inf
     assert found.squared_hellinger.mean == 1.0
-    # s_gen² fluctuates with the fit, an effect of order 1/(N d) that the formula leaves out.
     for name in ("trace_per_dimension", "mean_offset"):
         estimate = getattr(found, name)
-        slack = 4.5 * estimate.standard_error + 0.01 * estimate.mean
-        assert abs(float(getattr(model, name)(8)) - estimate.mean) <= slack
+        gap = abs(float(getattr(model, name)(8)) - estimate.mean)
+        assert gap <= 4.5 * estimate.standard_error
 
 
 def test_the_log_determinant_is_continuous_across_the_second_scale():

@@ -11,20 +11,21 @@ e^(−2T))), the squared correlation of a coordinate with its noisy version, N =
 y, x = a y + √(1−r) sigma z with z independent, so theta1 = a I + (noise regressed on y); with
 W ~ Wishart_d(N, I):
 
-    tau := E tr S/(d sigma²) ≈ r + (1−r) d/(N−d−1)                        N > d + 1
-    E tr S/(d sigma²) = tau + (r(1−r)/N) [4r/d + 2(1−2r)/(N−d−1)]         exact: s_gen² fluctuates
-    E |m_G − mu|²/sigma² = (d/n) (1 + (1−r) tau)
-    log det(S/sigma²) = log det AᵀA − log det W in law, A = √r W^½ + √(1−r) Z, up to −r²/N
+    tau := E s² tr(theta1 theta1ᵀ)/(d sigma²)
+         = r + (1−r) t,          t = d/(N−d−1),    N > d + 1
+         = (N/d) [r + (1−r) t],  t = d/(d−N−1),    N < d − 1
+    E tr S/(d sigma²) = tau + (r(1−r)/N) [4r min(N,d)/d + 2(1−2r) min(N,d) t/d]/d,  exact: s_gen²
+                        fluctuates, and with the fit
+    E |m_G − mu|²/sigma² = (d/n) (1 + (1−r) tau),                                   exact
+    E log det(S/sigma²) = E log det BᵀB − r²/N + O(N⁻²),  N ≥ d
 
-The log determinant is in `random_matrix`; across the second scale n/d = 1/r, with
-eta = √(d (1−1/k)) log[r(k−1)/(1−r)], phi = `edge_crossover` and ell = eta/√(d (1−1/k)):
-
-    eta < 0:  d [∫ log(r k x + u) dMP − u/(1−r) + log d] + g(d) − w(d, N) + phi(eta) + 0.1352 − r²/N
-    eta ≥ 0:  d log r − ½ log(d (1−1/k)) + phi(eta) + log((1−e^(−ell))/ell) + c e^(−eta) − r²/N,
-              c = d ∫ log(k x) dMP + d log d + g(d) − w(d, N) + ½ log(d (1−1/k)) + 0.1352
+B is the least-squares matrix of d standard pairs of squared correlation r;
+`random_matrix.regression_log_determinant` has E log det BᵀB across both scales, an approximation
+of the exact series in `exact_log_determinant`. Below the second scale n/d = 1/r it is a sum of
+digammas, w(d, d) − w(d, N) − (N−d) log(1−r); beyond it d log r + O(1).
 
     E KL(rho_G ‖ rho) = ½ [E tr S/sigma² − d − E log det(S/sigma²) + E |m_G − mu|²/sigma²]
-    E KL ≥ ½ d (t − 1 − log t) + ½ E |m_G − mu|²/sigma²,  t = E tr S/(d sigma²)     (Jensen)
+    E KL ≥ ½ d (h − 1 − log h) + ½ E |m_G − mu|²/sigma²,  h = E tr S/(d sigma²)     (Jensen)
     n → ∞: (d/2) (r − 1 − log r), the price of one denoising step at finite noise
 
 For n ≤ d, S is singular: KL is inf in every run. For n = d + 1 and d + 2 single runs are finite and
@@ -44,14 +45,7 @@ from numpy.typing import ArrayLike, NDArray
 from byheart import _check
 from byheart.errors import UsageError
 from byheart.theory.gaussians import GaussianLaw, kl, squared_hellinger
-from byheart.theory.random_matrix import (
-    GINIBRE_CONSTANT,
-    deformed_ginibre_log_determinant,
-    edge_crossover,
-    ginibre_correction,
-    log_moment,
-    wishart_log_determinant,
-)
+from byheart.theory.random_matrix import regression_log_determinant
 
 Array = NDArray[np.float64]
 
@@ -115,7 +109,7 @@ class LinearOneStep:
 
     >>> model = LinearOneStep(100, time=2, noise_scale=1)
     >>> round(float(model.expected_kl(300)), 2)
-    22.51
+    22.52
     """
 
     dimension: int
@@ -146,48 +140,26 @@ class LinearOneStep:
         return self.dimension / 2 * (r - 1 - math.log(r))
 
     def trace_per_dimension(self, n: ArrayLike) -> Array:
-        """Return E tr S/(d sigma²); inf for N in {d − 1, d, d + 1}.
-
-        Exact for N > d + 1; for N < d − 1 up to the fluctuation of s_gen², of order 1/(N d).
-        """
+        """Return E tr S/(d sigma²), exact; inf for N in {d − 1, d, d + 1}."""
         samples, d, r = self._samples(n), self.dimension, self.correlation
-        plain = self._plain_trace(samples)
-        rest = np.where(samples > d + 1, samples - d - 1, np.inf)
-        fluctuation = r * (1 - r) / samples * (4 * r / d + 2 * (1 - 2 * r) / rest)
-        return np.asarray(np.where(samples > d + 1, plain + fluctuation, plain))
+        rank, pole = np.minimum(samples, d), self._pole(samples)
+        fluctuation = 4 * r * rank / d + 2 * (1 - 2 * r) * rank * pole / d
+        # r < ½ or not, the sum is inf where the pole is: tau's own pole outweighs the other's.
+        finite = np.isfinite(pole)
+        correction = np.where(finite, r * (1 - r) / (samples * d) * fluctuation, 0.0)
+        return np.asarray(self._plain_trace(samples) + correction)
 
     def mean_offset(self, n: ArrayLike) -> Array:
         """Return E |m_G − mu|²/sigma², exact."""
         samples = self._samples(n)
-        spread = 1 + (1 - self.correlation) * self._plain_trace(samples)
+        spread = 1 + self._noise_share * self._plain_trace(samples)
         return np.asarray(self.dimension / (samples + 1) * spread)
 
     def log_determinant(self, n: ArrayLike) -> Array:
         """Return E log det(S/sigma²); −inf for n ≤ d."""
-        samples, d, r = self._samples(n), self.dimension, self.correlation
-        full = samples >= d
-        samples_or = np.where(full, samples, 2.0 * d)
-        k = samples_or / d
-        wishart, ginibre = wishart_log_determinant(d, samples_or), ginibre_correction(d)
-        apart = np.where(k > 1, k, 2.0)  # the crossover lies beyond k = 1
-        width = d * (1 - 1 / apart)
-        ell = np.log(r * (apart - 1) / (1 - r))
-        eta = np.where(k > 1, np.sqrt(width) * ell, -np.inf)
-        phi = edge_crossover(eta)
-        before = deformed_ginibre_log_determinant(d, np.minimum(k, 1 / r), r) + ginibre - wishart
-        before = before + phi - GINIBRE_CONSTANT
-        regular = d * (np.log(apart) + log_moment(1 / apart) + math.log(d)) + ginibre - wishart
-        offset = regular + np.log(width) / 2 - GINIBRE_CONSTANT  # c of the module's formula
-        beyond = np.where(eta > 0, ell, 1e-12)
-        after = (
-            d * math.log(r)
-            - np.log(width) / 2
-            + phi
-            + np.log(-np.expm1(-beyond) / beyond)
-            + offset * np.exp(-np.maximum(eta, 0.0))
-        )
-        value = np.where(eta < 0, before, after) - r**2 / samples_or
-        return np.asarray(np.where(full, value, -np.inf))
+        samples, r = self._samples(n), self.correlation
+        value = regression_log_determinant(self.dimension, samples, r, self._noise_share)
+        return np.asarray(value - r**2 / samples)
 
     def expected_kl(self, n: ArrayLike) -> Array:
         """Return E KL(rho_G ‖ rho), nats; inf for n ≤ d + 2."""
@@ -300,13 +272,22 @@ class LinearOneStep:
             raise UsageError(f"n must be whole numbers of at least 2, got {n!r}")
         return np.asarray(sizes, dtype=np.float64) - 1
 
+    @property
+    def _noise_share(self) -> float:
+        """1 − r, without cancellation at small noise."""
+        noise = self.noise_scale * -math.expm1(-2 * self.time)
+        return noise / (self.sigma**2 + noise)
+
+    def _pole(self, samples: Array) -> Array:
+        """The t of the traces above, inf at |N − d| ≤ 1."""
+        gap = np.abs(samples - self.dimension) - 1
+        return np.asarray(np.where(gap > 0, self.dimension / np.where(gap > 0, gap, 1.0), np.inf))
+
     def _plain_trace(self, samples: Array) -> Array:
         """tau: with the expectation of s_gen² instead of its fluctuation."""
-        d, r = self.dimension, self.correlation
-        over, under = samples - d - 1, d - samples - 1
-        above = r + (1 - r) * d / np.where(over > 0, over, np.inf)
-        below = r * samples / d + (1 - r) * samples / np.where(under > 0, under, np.inf)
-        return np.asarray(np.where(over > 0, above, np.where(under > 0, below, np.inf)))
+        rank = np.minimum(samples / self.dimension, 1.0)
+        share = self._noise_share
+        return np.asarray(rank * (self.correlation + share * self._pole(samples)))
 
 
 def _estimate(values: Array) -> Estimate:
