@@ -7,10 +7,8 @@ from byheart.theory.solvable_model import LinearOneStep
 
 
 def test_json_has_every_closed_form(capsys):
-    assert (
-        run(["theory", "-d", "100", "-n", "300", "--time", "2", "--noise-scale", "1", "--json"])
-        == 0
-    )
+    arguments = ["-d", "100", "-n", "300", "--time", "2", "--noise-scale", "1", "--json"]
+    assert run(["theory", *arguments]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert list(row) == [
         "d",

@@ -176,6 +176,50 @@ def theory(
 
 
 @app.command()
+def plan(
+    data: Annotated[str, typer.Option(help="Samples of the data, in any format of audit.")],
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    noise_floor: Annotated[
+        float | None,
+        typer.Option(help="Variance at which sampling stops, in squared units of the data."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Table column to leave out.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Bring images of different sizes to this square.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Say how many rows a linear model needs to learn data of this covariance.
+
+    **Example:** `byheart plan --data train.npy`
+
+    A floor from second moments, not a promise for a neural network. It predicts from half of the
+    data what all of it then shows, and prints both.
+    """
+    from json import dumps
+
+    from byheart.experiments.planning import plan_samples
+    from byheart.theory.planner import describe
+
+    with _progress() as say:
+        say("planning")
+        made = plan_samples(
+            data,
+            seed=seed,
+            noise_floor=noise_floor,
+            ignore=tuple(ignore or ()),
+            image_size=image_size,
+        )
+    if json:
+        typer.echo(dumps(made.to_dict(), indent=2, allow_nan=False))
+    else:
+        for line in describe(made):
+            typer.echo(line)
+
+
+@app.command()
 def verify(
     report: Annotated[Path, typer.Argument(help="A report.json.")],
     features: Annotated[

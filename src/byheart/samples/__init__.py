@@ -1,11 +1,12 @@
 """Sets of samples: from files, folders and arrays to comparable rows of finite numbers.
 
-`read` brings one set in, `encode` makes the three sets of an audit comparable, `fingerprint`
-hashes a source without reading it as samples. Nothing is ever unpickled.
+`read` brings one set in, `encode` makes the three sets of an audit comparable, `encode_alone`
+encodes one set, `fingerprint` hashes a source without reading it as samples. Nothing is ever
+unpickled.
 """
 
-from byheart.samples.encoding import Encoded, Role, encode
+from byheart.samples.encoding import Encoded, Role, encode, encode_alone
 from byheart.samples.record import Samples
 from byheart.samples.source import fingerprint, read
 
-__all__ = ["Encoded", "Role", "Samples", "encode", "fingerprint", "read"]
+__all__ = ["Encoded", "Role", "Samples", "encode", "encode_alone", "fingerprint", "read"]

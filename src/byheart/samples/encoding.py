@@ -112,6 +112,25 @@ def encode(
     )
 
 
+def encode_alone(samples: Samples, *, ignore: Sequence[str] = ()) -> tuple[Rows, tuple[str, ...]]:
+    """Return one set as (rows, d) finite numbers, and warnings; encoded as `encode` does.
+
+    The scale of a table's columns is that of this set. Raises the errors of `encode`.
+
+    >>> from byheart.samples import read
+    >>> encode_alone(read([[0, 1], [2, 3]], "data"))[0]
+    array([[0., 1.],
+           [2., 3.]])
+    """
+    notes = list(samples.warnings)
+    if samples.kind == "table":
+        rows, _ = _table_rows({"train": samples}, tuple(ignore), notes)
+        return rows["train"], tuple(notes)
+    if ignore:
+        raise UsageError("ignore is for the columns of a table, and this is an array; leave it out")
+    return _numeric({"train": samples}, notes)["train"], tuple(notes)
+
+
 def _distinct(given: list[Samples]) -> None:
     for i, first in enumerate(given):
         for second in given[i + 1 :]:
@@ -196,6 +215,22 @@ def _finite(rows: Rows, samples: Samples) -> None:
 
 
 def _encode_tables(given: dict[str, Samples], ignore: tuple[str, ...], notes: list[str]) -> Encoded:
+    rows, names = _table_rows(given, ignore, notes)
+    return Encoded(
+        rows["train"],
+        rows.get("heldout"),
+        rows["generated"],
+        "table",
+        (rows["train"].shape[1],),
+        tuple(names),
+        tuple(notes),
+        given,
+    )
+
+
+def _table_rows(
+    given: dict[str, Samples], ignore: tuple[str, ...], notes: list[str]
+) -> tuple[dict[str, Rows], list[str]]:
     names = _columns(given, ignore)
     blocks: list[Block] = []
     for name in sorted(names):  # the order of the columns, too, is that of neither set
@@ -225,16 +260,7 @@ def _encode_tables(given: dict[str, Samples], ignore: tuple[str, ...], notes: li
         for role, out in rows.items():
             block.write(role, out[:, start : start + block.width])
         start += block.width
-    return Encoded(
-        rows["train"],
-        rows.get("heldout"),
-        rows["generated"],
-        "table",
-        (rows["train"].shape[1],),
-        tuple(names),
-        tuple(notes),
-        given,
-    )
+    return rows, names
 
 
 def _columns(given: dict[str, Samples], ignore: tuple[str, ...]) -> list[str]:

@@ -82,8 +82,8 @@ def numbers(columns: dict[str, Column], means: Meaning, notes: list[str]) -> Blo
 
 def categories(columns: dict[str, Column], notes: list[str]) -> Block | None:
     """Indicators of the levels of a category; None if the real rows have one level only."""
-    first, made = columns["train"], columns["generated"]
-    if made.declared == "date":
+    first, made = columns["train"], columns.get("generated")
+    if made is not None and made.declared == "date":
         raise InputError(
             f"{made.samples.where}: column {made.name!r} is a date and in the real data a "
             f"category; store it with one type"
@@ -108,8 +108,8 @@ def categories(columns: dict[str, Column], notes: list[str]) -> Block | None:
         )[column.text.codes]
         for role, column in columns.items()
     }
-    new = int((marks["generated"] == unseen).sum())
-    if new:
+    new = 0 if made is None else int((marks["generated"] == unseen).sum())
+    if made is not None and new:
         names = [v for v in made.text.levels.to_pylist() if v not in place][:3] or ["missing"]
         notes.append(
             f"column {first.name!r}: {new} generated cells have categories that no real row has "
