@@ -19,6 +19,7 @@ from byheart.theory.random_matrix import regression_log_determinant
 from byheart.theory.solvable_model import LinearOneStep
 
 BANDS = ((0.0, 0.7), (0.7, 0.9), (0.9, 1.1), (1.1, 1.3), (1.3, np.inf))
+GRID = np.r_[0.3:0.9:0.05, 0.9:1.1:0.01, 1.1:1.4:0.05, 1.6, 2.0, 3.0, 5.0, 8.0]  # of r k
 NAMES = ("r k < .7", ".7–.9", ".9–1.1", "1.1–1.3", "≥ 1.3")
 
 
@@ -36,7 +37,7 @@ def by_band(cells: list[tuple[float, float, float]]) -> list[np.ndarray]:
 def log_determinant_cells(d: int) -> list[tuple[float, float, float]]:
     cells = []
     for r in (0.05, 0.1, 0.2, 0.35, 0.505, 0.65, 0.8, 0.9, 0.95):
-        for target in np.concatenate([np.arange(0.3, 1.4, 0.05), [1.6, 2.0, 3.0, 5.0, 8.0]]):
+        for target in GRID:
             n = d + 2 * round((target / r - 1) * d / 2)
             if n >= 1.25 * d and n <= 12 * d:
                 exact = exact_log_determinant(d, n, r)

@@ -59,9 +59,9 @@ def test_wrong_arguments_are_refused(arguments):
         series(*arguments)
 
 
-# Largest errors found on a finer grid for r ≤ .8: .019, .010, .003, .0015 (theory_accuracy).
-@pytest.mark.parametrize(("d", "allowed"), [(8, 0.03), (16, 0.016), (64, 0.004), (100, 0.003)])
-@pytest.mark.parametrize("r", [0.2, 0.505, 0.8])
+# Largest errors found on a finer grid (theory_accuracy): .017, .013, .005, .005.
+@pytest.mark.parametrize(("d", "allowed"), [(8, 0.02), (16, 0.016), (64, 0.006), (100, 0.006)])
+@pytest.mark.parametrize("r", [0.2, 0.505, 0.8, 0.95])
 def test_the_closed_form_against_the_series(d, allowed, r):
     for kr in (0.5, 0.8, 0.9, 0.97, 1.0, 1.03, 1.1, 1.2, 1.5, 2.5):
         n = d + 2 * round((kr / r - 1) * d / 2)

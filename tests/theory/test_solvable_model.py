@@ -76,6 +76,26 @@ def test_limits():
     assert LinearOneStep(50, 2.0, 1e-9).kl_floor == pytest.approx(0, abs=1e-12)
 
 
+def test_more_data_can_hurt_under_strong_noise():
+    """E KL falls from d + 3 on for r > 0.187 and has a second rise below (docs)."""
+    for noise_scale, falls in ((4.2, True), (4.6, False)):  # r₀ is at lambda = 4.339
+        model = LinearOneStep(10_000, 5.0, noise_scale)
+        curve = model.expected_kl(np.arange(10_003, 100_000, 50))
+        assert np.all(np.diff(curve) < 0) == falls
+    model = LinearOneStep(20, 2.0, 20.0)
+    few, many = model.simulate(60, 60, seed=0).kl, model.simulate(300, 60, seed=1).kl
+    assert many.mean - few.mean > 4.5 * math.hypot(few.standard_error, many.standard_error)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5, 300, 10**6])
+@pytest.mark.parametrize("noise_scale", [1e-9, 0.05, 1.0, 1e6])
+def test_the_bound_is_below_and_nothing_warns(dimension, noise_scale):
+    model = LinearOneStep(dimension, 2.0, noise_scale)
+    n = dimension + 3 + np.unique(np.geomspace(1, 1000 * dimension, 200).astype(int)) - 1
+    assert np.all(model.kl_lower_bound(n) <= model.expected_kl(n))
+    assert np.all(np.isfinite(model.log_determinant(n)))
+
+
 def test_below_the_dimension_against_simulation():
     model = LinearOneStep(20, 2.0, 1.0)
     found = model.simulate(8, 1500, seed=0)

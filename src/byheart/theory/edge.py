@@ -145,6 +145,8 @@ _G = (
     170.53096,
     204.58201,
 )
+# F ~ 1/η + 3.83/η³ and G ~ −1/η − 5.33/η³ for large η: the second terms join the tables.
+_FAR_F, _FAR_G = 3.829, 5.326
 
 
 @cache
@@ -186,5 +188,6 @@ def crossover_correction(eta: ArrayLike, shape: ArrayLike) -> Array:
     _, first, second = _splines()
     value = first(middle) + cubic / 6 + shape * (second(middle) - cubic / 3)
     far = np.maximum(eta, _STOP)
-    value = np.where(eta > _STOP, (1 - shape) / far, value)
+    tail = (1 - shape) / far + (_FAR_F - shape * _FAR_G) * far**-3.0
+    value = np.where(eta > _STOP, tail, value)
     return np.asarray(np.where(eta < -4.0, 0.0, value))

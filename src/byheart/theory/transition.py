@@ -24,8 +24,9 @@ t' = t(e'):
 
 As d → ∞, log n ≪ d: the sum of n terms no longer helps, eps_T and eps_O tend to 1, and the balance
 q(k; 1) = l(2) − l(1) gives n_mem/d → k*(r), a constant: the two scales of arXiv 2411.17807 align,
-n_mem/n_gen → k*(r), 1.2 to 1.6 for r = .1 to .7. On the way n_mem/d rises to about 3.6 near d = 150
-(r = .505), because n^(-2/d) lowers e_T and the largest of n terms counts, and falls again.
+n_mem/n_gen → k*(r), 1.2 to 1.6 for r = .2 to .7 (n_gen = d + 3 needs r > .187). On the way n_mem/d
+rises to about 3.6 near d = 150 (r = .505), because n^(-2/d) lowers e_T and the largest of n terms
+counts, and falls again.
 
 The fixed point is a large-d calculation, not a proof at finite d; its error is measured against
 simulation by python -m benchmarks.transition_table.
@@ -186,7 +187,7 @@ class Transition:
 
 
 def limiting_ratio(correlation: float) -> float:
-    """Return k*(r), the limit of n_mem/d and of n_mem/n_gen as d → ∞ (n_gen = d + 3).
+    """Return k*(r), the limit of n_mem/d as d → ∞, and of n_mem/n_gen where n_gen = d + 3.
 
     The root of q(k; 1) = l(2) − l(1); 1 if q is the larger for all k > 1 (r of .8 and more), inf
     if there is none below 10⁴. Derived above.
