@@ -105,8 +105,8 @@ def regression_log_determinant(
                   they are at large eta, and one that lets the lines meet at eta = 0
 
     Largest error against `exact_log_determinant` for n ≥ 1.25 d, r = .05 … .95: .034 at d = 4, .017
-    at d = 8, .013 at d = 16, .007 at d = 32, .005 at d = 64 and 100 (.0002 where r k < .9, .0015 where
-    r k > 1.1, at d = 100). No simulation in it (python -m benchmarks.theory_accuracy).
+    at d = 8, .013 at d = 16, .007 at d = 32, .005 at d = 64 and 100 (at d = 100 .0001 for r k < .9
+    and .0015 for r k > 1.1). No simulation in it (python -m benchmarks.theory_accuracy).
 
     >>> round(float(regression_log_determinant(100, 298, 0.25, 0.75)), 2)
     -135.41

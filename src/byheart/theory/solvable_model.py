@@ -31,8 +31,8 @@ digammas, w(d, d) − w(d, N) − (N−d) log(1−r); beyond it d log r + O(1).
 For n ≤ d, S is singular: KL is inf in every run. For n = d + 1 and d + 2 single runs are finite and
 the expectation is not. So the model has two scales: n = d + 3, where E KL becomes finite, and
 n/d = 1/r, which arXiv 2411.17807 does not mention. For r > 0.187 E KL falls from d + 3 on (n_gen).
-Below that, as d → ∞, it has a minimum near n/d = 3.3, rises until just below n/d = 1/r and falls
-again to the floor: (2/d) dE KL/dk = −(1−r)/(k−1)² − log(1−1/k) + log(1−r) changes sign.
+Below that, as d → ∞, it has a minimum at n/d between 2.3 and 3.3, rises until below n/d = 1/r and
+falls again to the floor: (2/d) dE KL/dk = −(1−r)/(k−1)² − log(1−1/k) + log(1−r) changes sign.
 """
 
 from __future__ import annotations
