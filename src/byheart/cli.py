@@ -150,6 +150,32 @@ def audit(
 
 
 @app.command()
+def theory(
+    dimension: Annotated[int, typer.Option("--dimension", "-d", help="Dimension of a point.")],
+    sizes: Annotated[
+        list[str],
+        typer.Option("-n", metavar="N|START:STOP:COUNT", help="Training points; may be repeated."),
+    ],
+    time: Annotated[float, typer.Option(help="Diffusion time T.")] = 2.0,
+    noise_scale: Annotated[float, typer.Option(help="Noise scale lambda.")] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Solve the linear one-step diffusion model of arXiv 2411.17807 in closed form.
+
+    **Example:** `byheart theory -d 100 -n 150 -n 300 --time 2 --noise-scale 1`
+    """
+    from byheart.report.theory import prediction_json, prediction_table
+    from byheart.theory.solvable_model import LinearOneStep
+
+    model = LinearOneStep(dimension, time, noise_scale)
+    predictions = model.predict([n for text in sizes for n in _sizes(text)])
+    if json:
+        typer.echo(prediction_json(predictions))
+    else:
+        prediction_table(predictions)
+
+
+@app.command()
 def plan(
     data: Annotated[str, typer.Option(help="Samples of the data, in any format of audit.")],
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
@@ -258,6 +284,20 @@ def _conditions(text: str) -> set[str | None]:
     for word in sorted(str(w) for w in chosen - set(known)):
         raise UsageError(f"--fail-on {word}: choose from {', '.join(known)}")
     return chosen
+
+
+def _sizes(text: str) -> list[int]:
+    """Read "300" or "110:2000:1000" (start:stop:count, both ends included)."""
+    try:
+        parts = [int(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if len(parts) == 1:
+        return parts
+    if len(parts) != 3 or parts[2] < 2 or parts[1] <= parts[0]:
+        raise UsageError(f"-n {text}: write a number, or START:STOP:COUNT such as 110:2000:1000")
+    start, stop, count = parts
+    return [start + round(i * (stop - start) / (count - 1)) for i in range(count)]
 
 
 def _folder(path: Path) -> Path:

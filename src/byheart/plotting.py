@@ -60,7 +60,7 @@ def delta_chart(curve: DeltaCurve, form: Literal["kl", "l2"] = "kl") -> altair.L
         for b, v, (low, high) in zip(curve.bandwidths, curve.values, curve.intervals, strict=True)
         if np.isfinite([b, v, low, high]).all()
     ]
-    unit = "nats" if form == "kl" else "share of the pooled overlap"
+    unit = "nats" if form == "kl" else "units of the pooled overlap"
     x = alt.X("bandwidth:Q", title="kernel bandwidth (units of the features)").scale(
         zero=False, nice=False, padding=12
     )
@@ -254,6 +254,60 @@ def power_chart(planted: Planted, resolution: float | None = None) -> altair.Lay
         + ("; ".join(found) if found else "none")
         + ".",
     )
+
+
+def theory_chart(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    points: Mapping[str, Sequence[tuple[float, float, float]]],
+    *,
+    x: str,
+    y: str,
+    title: str,
+    subtitle: str,
+    log_y: bool = False,
+) -> altair.LayerChart:
+    """Return theory as lines through simulated points, (x, y, standard error), on a log x axis.
+
+    `lines` and `points` map the name of a series to its values; bars show two standard errors.
+
+    >>> chart = theory_chart({"d = 2": [(1, 1), (2, 4)]}, {"d = 2": [(2, 4.1, 0.1)]},
+    ...     x="n/d", y="nats", title="Theory", subtitle="Lines: theory.")
+    >>> len(chart.to_dict()["layer"])
+    3
+    """
+    import altair as alt
+
+    names = list(lines)
+    curve = [{"series": k, "x": a, "y": b} for k, line in lines.items() for a, b in line]
+    marks = [
+        {"series": k, "x": a, "y": b, "low": max(b - 2 * e, 0.0), "high": b + 2 * e}
+        for k, line in points.items()
+        for a, b, e in line
+    ]
+    scale = alt.Scale(type="log") if log_y else alt.Scale()
+    across = alt.X("x:Q", title=x).scale(type="log", nice=False)
+    layers = [
+        alt.Chart(alt.InlineData(values=curve))
+        .mark_line(strokeWidth=1.75)
+        .encode(
+            x=across,
+            y=alt.Y("y:Q", title=y, scale=scale),
+            color=_colour("series", names),
+            strokeDash=_dash("series", names, legend=False),
+        ),
+        alt.Chart(alt.InlineData(values=marks))
+        .mark_rule()
+        .encode(x=across, y=alt.Y("low:Q", title=y), y2="high:Q", color=_colour("series", names)),
+        alt.Chart(alt.InlineData(values=marks))
+        .mark_point(filled=True, opacity=1, size=45)
+        .encode(
+            x=across,
+            y=alt.Y("y:Q", title=y),
+            color=_colour("series", names),
+            shape=_shape("series", names),
+        ),
+    ]
+    return _styled(layers, title, subtitle, f"{title}: {len(names)} lines, {len(marks)} points.")
 
 
 def svg(chart: altair.TopLevelMixin, prefix: str = "chart") -> str:

@@ -4,56 +4,49 @@ from conftest import Bench
 
 from byheart.auditing import planted
 from byheart.auditing.family import family, over_generated
-from byheart.auditing.pool import score_rows
-from byheart.auditing.scores import localise
-from byheart.distances.neighbours import Neighbours, two_way
+from byheart.auditing.permutation import evaluate, pool_p_values
+from byheart.distances.neighbours import two_way
 
 
-def setting(bench: Bench, level=0.05) -> planted.Planting:
+def setting(bench: Bench, generated_rows: int = 100, neighbours: int = 32) -> planted.Planting:
     return planted.Planting(
         real=bench.pool.rows,
-        forward=bench.distances.table.forward,
-        local_scale=bench.distances.among_real.distances[:, 0],
+        generated_rows=generated_rows,
+        neighbours=neighbours,
         scores=bench.scores,
-        bandwidths=bench.distances.bandwidths,
         units=bench.pool.units,
         scale=bench.distances.scale,
-        level=level,
+        level=0.05,
     )
 
 
 def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
-    """Scores and statistics after planting against a fresh search over G and the planted rows."""
+    """Scores after planting against a fresh search over G and the planted rows."""
     train, heldout, generated = normal_sets
     bench = Bench.of(train, heldout, generated, k=110)  # all neighbours: nothing is cut
-    real = bench.pool.rows
-    copies = real[:9] + 0.05
-    near = two_way(copies, real, 110).forward
+    copies = bench.pool.rows[:9] + 0.05
+    near = two_way(copies, bench.pool.rows, 110).forward
     longer = Bench.of(train, heldout, np.concatenate([generated, copies]), k=110)
-    trials = planted._Trials(setting(bench), np.arange(9), near, np.empty((0, 0)), [], [])
+    trials = planted._Trials(setting(bench), np.arange(9), near, *[np.empty((0, 0))] * 3, [])
     scores = trials._scores(near)
-    for name in ("distance", "local", "ratio", "negative_margin"):
-        # Distances beyond the exact ranks agree to float32 rounding of about 1e-6.
-        np.testing.assert_allclose(
-            getattr(scores, name), getattr(longer.scores, name), rtol=1e-5, atol=1e-5
-        )
-    labels = bench.pool.training.astype(np.uint8)[:, None]
-    before = over_generated(bench.distances.table.forward, bench.distances.bandwidths, 110)
-    joined = Neighbours(
-        np.concatenate([bench.distances.table.forward.distances, near.distances]),
-        np.concatenate([bench.distances.table.forward.indices, near.indices]),
+    for name in ("distance", "ratio", "negative_margin"):
+        np.testing.assert_array_equal(getattr(scores, name), getattr(longer.scores, name))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_light_group_decides_nothing(seed):
+    """At the planted number of relabellings the whole family rejects when the heavy groups do."""
+    rng = np.random.default_rng(seed)
+    sets = [rng.normal(size=(100, 6)) for _ in range(3)]
+    sets[2][: 2 * seed] = sets[0][: 2 * seed] + 0.05  # from clean to plain
+    bench = Bench.of(*sets)
+    sums = over_generated(bench.distances.table.forward, bench.distances.bandwidths, 200)
+    whole = family(bench.scores, 100, sums)
+    values, _ = evaluate(
+        whole, bench.pool.units.relabellings(planted.RELABELLINGS, np.random.default_rng(0))
     )
-    for old, extra, whole in zip(
-        before,
-        over_generated(near, bench.distances.bandwidths, 110),
-        over_generated(joined, bench.distances.bandwidths, 110),
-        strict=True,
-    ):
-        mean = planted.Appended(extra, 9 / 89, old.evaluate(labels)).evaluate(labels)
-        np.testing.assert_allclose(mean, whole.evaluate(labels), atol=3e-6)  # six digits each
-    assert localise(scores.distance, bench.distances.among_real.distances[:, 0]).shape == (110,)
-    assert score_rows(bench.distances).distance.shape == (110,)
-    assert len(family(scores, 60, before)) == 3
+    heavy = pool_p_values(whole[:2], values[:2]).p_value <= 0.05
+    assert (pool_p_values(whole, values).p_value <= 0.05) == heavy
 
 
 def test_power_grows_with_copies_and_falls_with_noise():

@@ -137,23 +137,26 @@ def test_thousands_of_identical_rows(unique):
     check_within(real)
 
 
-def test_ties_in_many_dimensions_keep_order_and_first_ranks():
-    # 2^25 < 1500 * 32 * 800: only ranks 1 and 2 are exact; one-hot rows tie everywhere.
+def test_ties_in_many_dimensions_are_exact():
+    # 2^25 < 1500 * 32 * 800: ranks 3 to 32 are measured only because one-hot rows tie everywhere.
     real = np.eye(900, 800, dtype=np.float32)
     generated = np.eye(1500, 800, k=3, dtype=np.float32)
-    check(generated, real, exact=2)
-    check_within(np.tile(real, (2, 1)), exact=2)
+    check(generated, real)
+    check_within(np.tile(real, (2, 1))[:1400])
 
 
-def test_answers_depend_neither_on_memory_nor_on_threads():
+@pytest.mark.parametrize("patterns", [None, 50])
+def test_answers_depend_neither_on_memory_nor_on_threads(patterns):
     rng = np.random.default_rng(5)
     real = rng.normal(size=(6000, 400)).astype(np.float32)
     generated = rng.normal(size=(2500, 400)).astype(np.float32)
+    if patterns:  # more copies of a row than a list holds
+        real = real[rng.integers(patterns, size=6000)]
     answers, selves = [], []
     for limit, threads in ((None, 1), (None, 2), (60 << 20, 1), (80 << 20, 2)):
         with threadpool_limits(threads, user_api="blas"):
             answers.append(two_way(generated, real, max_memory=limit))
-            selves.append(within(real, 8, max_memory=limit))
+            selves.append(within(real, 16, max_memory=limit))
     for answer, own in zip(answers, selves, strict=True):
         for part in ("forward", "backward"):
             for field in ("distances", "indices"):

@@ -363,11 +363,30 @@ BUILDERS = {
 
 
 @pytest.fixture(params=sorted(BUILDERS))
-def any_result(request):
-    return BUILDERS[request.param]()
+def any_name(request):
+    return request.param
+
+
+@pytest.fixture
+def any_result(any_name):
+    return BUILDERS[any_name]()
 
 
 @pytest.fixture
 def build():
     """The builders by name: `build["copies-table"]()`."""
     return BUILDERS
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory):
+    """A function from a builder's name to the path of its page, each written once."""
+    from byheart.report.page import write_html
+
+    folder = tmp_path_factory.mktemp("pages")
+
+    def page(name):
+        path = folder / f"{name}.html"
+        return path if path.exists() else write_html(BUILDERS[name](), path)
+
+    return page

@@ -7,8 +7,6 @@ import shutil
 
 import pytest
 
-from byheart.report.page import write_html
-
 CHROMIUM = shutil.which("chromium")
 SECTIONS = ["evidence", "where", "tests", "controls", "reading", "limits", "cite", "details"]
 NAMES = [
@@ -43,13 +41,13 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser, build, tmp_path):
+def opened(browser, rendered):
     """A function that opens one report; afterwards nothing may have been asked for or logged."""
     noise = []
     pages = []
 
-    def open_report(name, scheme="light", result=None):
-        path = write_html(result or build[name](), tmp_path / "report.html")
+    def open_report(name, scheme="light"):
+        path = rendered(name)
         page = browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 900})
         page.on("console", lambda message: noise.append(message.text))
         page.on("pageerror", lambda error: noise.append(str(error)))

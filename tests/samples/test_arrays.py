@@ -123,3 +123,10 @@ def test_an_archive_with_a_wrong_checksum_is_refused(tmp_path):
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"cannot be read as \.npz, Bad CRC-32"):
         read(file, "train")
+
+
+def test_a_damaged_header_of_any_kind_is_refused(tmp_path):
+    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + b"{'descr': (" + b" " * 107
+    (tmp_path / "x.npy").write_bytes(header)
+    with pytest.raises(InputError, match=r"cannot be read as \.npy"):
+        read(tmp_path / "x.npy", "train")

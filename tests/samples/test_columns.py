@@ -93,10 +93,11 @@ def test_the_meaning_of_types(values, means):
     assert meaning([typed(values)]) == means
 
 
-@pytest.mark.parametrize("values", [[b"x"], [[1, 2]], [{"a": 1}]])
+@pytest.mark.parametrize("values", [[b"x"], [[1, 2]], [{"a": 1}], pd.period_range("2021", "2022")])
 def test_types_without_a_meaning(values):
+    samples = read(pd.DataFrame({"x": values}), "train")
     with pytest.raises(InputError, match=r"neither numbers, dates nor categories.*--ignore x"):
-        meaning([typed(values)])
+        meaning([Column(samples, "x")])
 
 
 @pytest.mark.parametrize(
@@ -201,8 +202,13 @@ def test_identifiers(values, expected):
     values = list(values)
     column = typed(values)
     assert identifier([column], meaning([column])) is expected
-    halves = [typed(values[:10]), typed(values[10:] or values[:0] or [None], "heldout")]
-    assert identifier(halves, meaning(halves)) is expected
+
+
+def test_an_identifier_differs_within_each_set():
+    numbers, anew = typed(list(range(20))), typed(list(range(15)), "heldout")
+    assert identifier([numbers, anew], "number") is True  # row numbers that start anew
+    assert identifier([numbers, typed([3, 3], "heldout")], "number") is False
+    assert identifier([numbers, typed(pa.nulls(2), "heldout")], "number") is True
 
 
 def test_text_with_decimals_or_dates_is_no_identifier(tmp_path):

@@ -216,6 +216,7 @@ def test_different_precision_is_rounded_to_the_lowest():
     np.testing.assert_array_equal(result.generated, result.train[:2])
     assert result.train.dtype == np.float32
     assert "different precision; all were rounded to float32" in result.warnings[0]
+    assert three(single[:3], single[3:].astype(">f4"), single[:2]).warnings == ()
     kept = three(single[:3], train[3:], train[:2] * 1e200)  # does not fit float32
     assert kept.train.dtype == np.float64
     assert np.isfinite(kept.generated).all()

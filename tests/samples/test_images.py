@@ -176,6 +176,29 @@ def test_an_animation_is_refused(tmp_path, suffix):
         read(tmp_path, "train")
 
 
+def test_the_preview_in_a_camera_file_is_no_animation(tmp_path):
+    frames = [Image.fromarray(x) for x in COLOUR[:2]]
+    frames[0].save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert read(tmp_path, "train").values.shape == (1, 6, 8, 3)
+
+
+def test_other_formats_under_the_name_of_an_image_are_not_opened(tmp_path):
+    Image.fromarray(COLOUR[0]).save(tmp_path / "x.png", "EPS")
+    with pytest.raises(InputError, match=r"x\.png is not a readable image; remove it"):
+        read(tmp_path, "train")
+
+
+def test_a_text_chunk_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    content = zlib.compress(bytes(2**23))
+    data = b"key\0\0" + content
+    chunk = struct.pack(">I", len(data)) + b"zTXt" + data
+    chunk += struct.pack(">I", zlib.crc32(b"zTXt" + data))
+    whole = png(8, 6, 8, 0, (b"\0" + bytes(8)) * 6)
+    (tmp_path / "x.png").write_bytes(whole[:33] + chunk + whole[33:])  # behind the header
+    with pytest.raises(InputError, match=r"x\.png is damaged or cut off"):
+        read(tmp_path, "train")
+
+
 def test_a_folder_without_images(tmp_path):
     with pytest.raises(InputError, match=r"no png, jpg or webp images directly in the folder$"):
         read(tmp_path, "train")

@@ -24,15 +24,18 @@ def test_numbers_follow_the_stated_formula():
     train, heldout, generated = rng.normal(3, 2, 50), rng.normal(3, 2, 40), rng.normal(3, 2, 30)
     pooled = np.concatenate([train, heldout])
     low, median, high = np.quantile(pooled, [0.25, 0.5, 0.75])
-    position = {
-        role: np.arcsinh((x - median) * 1.349 / (high - low))
-        for role, x in [("train", train), ("heldout", heldout), ("generated", generated)]
-    }
-    spread = np.std(np.concatenate([position["train"], position["heldout"]]))
     result = encoded(train, heldout, generated)
-    for role, expected in position.items():
+    for role, x in (("train", train), ("heldout", heldout), ("generated", generated)):
+        expected = np.arcsinh((x - median) * 1.349 / (high - low))
         # a handful of roundings of values of order 1
-        np.testing.assert_allclose(getattr(result, role)[:, 0], expected / spread, rtol=1e-13)
+        np.testing.assert_allclose(getattr(result, role)[:, 0], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_normal_values_and_categories_weigh_the_same():
+    values = np.random.default_rng(0).normal(5, 3, 20_000)
+    result = encoded(values[:10_000], values[10_000:], values[:10] + 1)
+    # sqrt(2) E[asinh(Z)^2]^(1/2) = 1.125 by quadrature; the sample's error is below 0.01
+    assert np.isclose(np.sqrt(2) * result.train.std(), 1.125, atol=0.02)
 
 
 def test_one_huge_price_does_not_dominate():
@@ -44,11 +47,13 @@ def test_one_huge_price_does_not_dominate():
     assert bulk.std() > 0.5  # by plain standardisation it would be below 1e-6
 
 
-def test_a_column_that_is_mostly_zero_keeps_its_scale():
-    values = np.where(np.arange(100) % 10 == 0, np.arange(100.0), 0.0)
-    result = encoded(values[:50], values[50:], values[:20] + 1)
-    pooled = np.concatenate([result.train, result.heldout])
-    assert np.isclose(pooled.std(), 1.0, rtol=1e-12)
+def test_a_rare_value_does_not_dominate():
+    rare = np.zeros(10_000)
+    rare[5] = 1.0
+    result = encoded(rare[:5_000], rare[5_000:], [0.0, 1.0])
+    # scale = standard deviation = 1/100 nearly: the logarithm of the rarity, not its root
+    assert np.isclose(result.train[5, 0], np.arcsinh(100.0), rtol=1e-4)
+    assert result.train[4, 0] == 0.0
 
 
 def test_a_category_mismatch_has_distance_one():

@@ -1,5 +1,6 @@
 """CSV and Parquet files: nothing is guessed while reading, and what is refused."""
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -105,3 +106,12 @@ def test_the_row_labels_that_pandas_writes_are_no_column(tmp_path):
     frame = pd.DataFrame({"a": [1.5, 2.5]}, index=[7, 9])
     frame.to_parquet(tmp_path / "x.parquet")
     assert read(tmp_path / "x.parquet", "train").table.column_names == ["a"]
+
+
+def test_text_that_is_no_utf8_is_refused(tmp_path):
+    damaged = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 1], "i4")), pa.py_buffer(b"\xff")]
+    )
+    parquet.write_table(pa.table({"a": damaged}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"the table is damaged, .*UTF8"):
+        read(tmp_path / "x.parquet", "train")

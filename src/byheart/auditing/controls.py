@@ -46,7 +46,7 @@ class NeighbourAgreement(Statistic):
     def evaluate(self, labels: Labels) -> Floats:
         signs = 2 * labels.astype(np.float32) - 1  # sums of ±1 are exact in float32
         agreement = np.asarray(self.graph @ signs) * signs
-        return np.asarray(agreement.sum(axis=0, dtype=np.float64)) / self.graph.nnz
+        return np.asarray(agreement.sum(axis=0, dtype=np.float64) / self.graph.nnz)
 
 
 @final

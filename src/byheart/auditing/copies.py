@@ -152,7 +152,8 @@ def find(
 ) -> Copies:
     """Return the copied training points of one audit.
 
-    reproduction_p_value: from `controls.reproduction` of T; names: from row number to the name of a training row and of a generated row.
+    reproduction_p_value: from `controls.reproduction` of T; names: from row number to the name of
+    a training row and of a generated row.
     """
     training = points.training
     units = np.flatnonzero(training)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from byheart.auditing.membership import membership_curve
 from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.result import Copies, Evidence, Match
-from byheart.samples import Encoded, Samples
+from byheart.samples import Encoded, Role, Samples
 
 SHOWN_MATCHES = 24
 CURVE_POINTS = 512
@@ -20,10 +20,15 @@ def gather(
     pool: Pool,
     distances: Distances,
     encoded: Encoded,
+    train: Samples,
     heldout: Samples,
     generated: Samples,
 ) -> Evidence:
-    """Collect the evidence of one audit; held-out matches are the closest by distance."""
+    """Collect the evidence of one audit.
+
+    Training matches are the listed pairs, or the closest ones when none is listed; held-out
+    matches are the closest ones.
+    """
     pairs = copies.pairs[:SHOWN_MATCHES]
     train_rows = encoded.display_rows("train", [p.train_index for p in pairs])
     copied_by = encoded.display_rows("generated", [p.generated_index for p in pairs])
@@ -31,28 +36,31 @@ def gather(
         Match(real, made, p.train_name, p.generated_name, p.distance, p.q_value)
         for p, real, made in zip(pairs, train_rows, copied_by, strict=True)
     )
-    missed = np.flatnonzero(~points.training)
-    missed = missed[np.argsort(points.scores.distance[missed], kind="stable")][:SHOWN_MATCHES]
-    rows = points.row[missed]
-    nearest = distances.table.backward.indices[rows, 0]
-    indices = [pool.set_index(int(row)) for row in rows]
-    heldout_matches = tuple(
-        Match(real, made, heldout.row_name(i), generated.row_name(int(g)), float(s), None)
-        for real, made, i, g, s in zip(
-            encoded.display_rows("heldout", indices),
-            encoded.display_rows("generated", [int(g) for g in nearest]),
-            indices,
-            nearest,
-            points.scores.distance[missed],
-            strict=True,
+
+    def closest(role: Role, samples: Samples, members: NDArray[np.bool_]) -> tuple[Match, ...]:
+        units = np.flatnonzero(members)
+        units = units[np.argsort(points.scores.distance[units], kind="stable")][:SHOWN_MATCHES]
+        rows = points.row[units]
+        real = [pool.set_index(int(row)) for row in rows]
+        made = [int(g) for g in distances.table.backward.indices[rows, 0]]
+        return tuple(
+            Match(shown, copy, samples.row_name(i), generated.row_name(g), float(s), None)
+            for shown, copy, i, g, s in zip(
+                encoded.display_rows(role, real),
+                encoded.display_rows("generated", made),
+                real,
+                made,
+                points.scores.distance[units],
+                strict=True,
+            )
         )
-    )
+
     return Evidence(
         sample_kind=encoded.kind,
         columns=encoded.columns,
-        value_range=(float(pool.rows.min()), float(pool.rows.max())),
-        train_matches=train_matches,
-        heldout_matches=heldout_matches,
+        value_range=(float(encoded.train.min()), float(encoded.train.max())),
+        train_matches=train_matches or closest("train", train, points.training),
+        heldout_matches=closest("heldout", heldout, ~points.training),
         train_distances=_thinned(points.train_distance),
         heldout_distances=_thinned(points.heldout_distance),
         membership_curve=_thinned_curve(points),
@@ -73,4 +81,4 @@ def _thinned_curve(points: Points) -> NDArray[np.float64]:
         return curve
     ranks = np.geomspace(1, len(curve), CURVE_POINTS // 2).astype(int) - 1
     evenly = np.linspace(0, len(curve) - 1, CURVE_POINTS // 2).astype(int)
-    return curve[np.unique(np.concatenate([ranks, evenly]))]
+    return np.asarray(curve[np.unique(np.concatenate([ranks, evenly]))])

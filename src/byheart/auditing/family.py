@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from byheart.auditing.permutation import Group, Pooled, evaluate, pool_p_values
 from byheart.auditing.pool import Distances, Pool
@@ -48,33 +49,40 @@ def over_generated(
     return statistics
 
 
-def family(scores: Scores, marked: int, over_generated: Sequence[Statistic]) -> tuple[Group, ...]:
-    """Return the groups of statistics over N real rows of which `marked` are training rows.
+def decisive(scores: Scores, marked: int) -> tuple[Group, Group]:
+    """Return the two heavy groups over N real rows of which `marked` are training rows.
 
     scores: (N,) each, in shuffled order, which breaks every tie.
     """
-    orders = {
-        name: np.argsort(getattr(scores, name), kind="stable")
-        for name in ("distance", "local", "ratio", "negative_margin")
-    }
     close: list[Statistic] = [
-        BerkJones("berk_jones_distance", orders["distance"], marked),
-        BerkJones("berk_jones_ratio", orders["ratio"], marked),
+        BerkJones("berk_jones_distance", _order(scores.distance), marked),
+        BerkJones("berk_jones_ratio", _order(scores.ratio), marked),
     ]
     loose: list[Statistic] = [
-        LinearRank("savage_margin", savage_weights(orders["negative_margin"]))
+        LinearRank("savage_margin", savage_weights(_order(scores.negative_margin)))
     ]
+    return Group(CLOSE_WEIGHT, close), Group(LOOSE_WEIGHT, loose)
+
+
+def family(
+    scores: Scores, marked: int, over_generated: Sequence[Statistic]
+) -> tuple[Group, Group, Group]:
+    """Return all groups of statistics; arguments as for `decisive`."""
     other: list[Statistic] = [
         *over_generated,
-        BerkJones("berk_jones_local", orders["local"], marked),
+        BerkJones("berk_jones_local", _order(scores.local), marked),
     ]
-    for name in ("distance", "local"):
-        other.append(LinearRank(f"membership_rank_{name}", area_weights(getattr(scores, name))))
+    for name, score in (("distance", scores.distance), ("local", scores.local)):
+        other.append(LinearRank(f"membership_rank_{name}", area_weights(score)))
         other.extend(
-            TailCount(f"membership_tail_{name}_{share:g}", orders[name], share)
+            TailCount(f"membership_tail_{name}_{share:g}", _order(score), share)
             for share in TAIL_SHARES
         )
-    return Group(CLOSE_WEIGHT, close), Group(LOOSE_WEIGHT, loose), Group(OTHER_WEIGHT, other)
+    return *decisive(scores, marked), Group(OTHER_WEIGHT, other)
+
+
+def _order(score: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.argsort(score, kind="stable")
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ def audit(
     )
     sets.require_rows()
     grouping = sets.grouping(groups)
+    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
     vectors = extractor.apply(encoded)
@@ -182,10 +183,9 @@ def audit(
     power = planted.planted(
         planted.Planting(
             real=pool.rows,
-            forward=forward,
-            local_scale=among_real.distances[:, 0],
+            generated_rows=len(vectors.generated),
+            neighbours=NEIGHBOURS,
             scores=scores,
-            bandwidths=distances.bandwidths,
             units=pool.units,
             scale=distances.scale,
             level=settings.level,
@@ -249,7 +249,7 @@ def audit(
         },
         warnings=(*frame.warnings, *cautions),
         evidence=evidence.gather(
-            found, points, pool, distances, encoded, sets.heldout, sets.generated
+            found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
         ),
     )
 

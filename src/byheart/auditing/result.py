@@ -190,7 +190,7 @@ class Evidence:
 
     sample_kind: Literal["images", "table", "vectors"]
     columns: tuple[str, ...]  # of a table, else empty
-    value_range: Interval  # smallest and largest real value, for grey levels
+    value_range: Interval  # smallest and largest training value, for grey levels
     train_matches: tuple[Match, ...]  # closest first, at most 24
     heldout_matches: tuple[Match, ...]  # the phantoms, closest first, at most 24
     train_distances: NDArray[np.float64]  # quantiles of s over train, at most 512 values, sorted

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from byheart.distances.kernels import kernel_shares
 from byheart.distances.neighbours import Neighbours
 
 Floats = NDArray[np.float64]
-Labels = NDArray[np.uint8]  # (N, columns), 1 = training row
+Labels = NDArray[Any]  # (N, columns) of 0 and 1, 1 = training row; uint8 unless said otherwise
 TAIL_SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
 # A kernel row cut to its nearest entries may hold no row of one set at all; that side then counts
 # as this share of the row's whole weight.

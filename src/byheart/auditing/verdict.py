@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from byheart.auditing.copies import excess_p_value
 from byheart.auditing.result import Controls, Copies, Kind, Verdict
 
-
 # Each control is tested at this share of the level, so that they seldom spoil a clean audit.
 CONTROL_SHARE = 1 / 5
 

@@ -8,8 +8,9 @@ single-threaded product.
 
 *Exact* means: the distances and indices that float64 subtraction of all pairs would give, ties by
 the lower index, so that an exact copy has distance 0 whatever the mean of the data. Exact are
-ranks 1 and 2 of the generated and rank 1 of the real rows; and all ranks if queries * k *
-dimension is at most 2^25. Beyond that, the squared distance at ranks 3 to k is within
+ranks 1 and 2 of the generated rows and of ``within``, rank 1 of the real rows, every distance of 0,
+and all ranks if queries * k * dimension is at most 2^25. Beyond that, the squared distance at
+ranks 3 to k is within
 
     theta (||x - c||^2 + ||y - c||^2),    theta = 2 gamma_{d+2} + 6 u < (2.01 d + 11) 2^-24
 

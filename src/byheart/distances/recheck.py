@@ -4,7 +4,8 @@ A list holds the `size` smallest lower bounds L of one query. Its `depth` first 
 measured in float64; the worst of them, t, bounds the distance of the true rank `depth`, so that
 every row which could be among the first `depth` has L within the reach of t (``Frame.reach``).
 Those in the list are measured too. If even the last of a full list is within reach, rows outside
-might be: such a *crowded* query is answered by `search`, which looks at all rows again.
+might be: such a *crowded* query is answered by `search`, which looks at all rows again and
+measures all ranks.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ def squared_distances(
     >>> squared_distances(x, x, np.array([0, 1]), np.array([1, 1]))
     array([25.,  0.])
     """
-    out = np.empty(len(i))
+    out = np.zeros(len(i))
     for block in row_blocks(len(i), x.shape[1]):
         difference = x[i[block]].astype(np.float64)
         difference -= y[j[block]].astype(np.float64)
-        np.einsum("ij,ij->i", difference, difference, out=out[block])
+        # Beyond numpy's buffer, 8192 values, the order of a sum depends on the rows beside it.
+        for start in range(0, x.shape[1], 4096):
+            part = difference[:, start : start + 4096]
+            out[block] += np.einsum("ij,ij->i", part, part)
     return out
 
 
@@ -64,9 +68,8 @@ def settle(
     """Turn the lists `keys` (q, size) of the rows x[queries] into k neighbours, `depth` exact.
 
     `norms` are the scaled squared norms of all rows of x and of y; `more` says that there are rows
-    besides those in a list. Returns the table, and the positions (in `queries`) that are
-    crowded with the squared distances within which their first `depth` neighbours lie. Their
-    table entries beyond `depth` hold, those up to it do not.
+    besides those in a list. Returns the table, and the positions (in `queries`) that are crowded,
+    whose entries do not hold, with the squared distances within which their k neighbours lie.
     """
     keys = np.sort(keys, axis=1)
     keys = keys[:, : np.count_nonzero(keys[0] != EMPTY)]
@@ -84,7 +87,8 @@ def settle(
     order = _ordered(squared, index)
     first = order[:, :depth]
     crowded = np.flatnonzero(low[:, -1] <= frame.reach(worst)) if more else np.empty(0, np.int64)
-    worst = np.take_along_axis(squared, first[:, -1:], axis=1)[:, 0]
+    listed = squared_distances(x, y, np.repeat(queries[crowded], size), index[crowded].ravel())
+    reached = np.partition(listed.reshape(-1, size), k - 1, axis=1)[:, k - 1]
     if depth < k:
         pair_norms = norms[0][queries][:, None].astype(np.float64) + norms[1][index]
         squared = np.where(np.isinf(squared), frame.estimate(low, pair_norms), squared)
@@ -95,24 +99,7 @@ def settle(
     ranked = np.take_along_axis(squared, order, axis=1)
     np.maximum.accumulate(ranked, axis=1, out=ranked)
     table = np.sqrt(ranked), np.take_along_axis(index, order, axis=1)
-    return table, crowded, worst[crowded]
-
-
-def replace_first(table: Table, at: NDArray[np.int64], exact: Table) -> None:
-    """Put exact first neighbours into rows `at` of a table, in place, keeping order and k.
-
-    Entries of the table that repeat one of them move out; the rest keep their order.
-    """
-    depth, k = exact[0].shape[1], table[0].shape[1]
-    if depth == k:
-        table[0][at], table[1][at] = exact
-        return
-    for row, distance, index in zip(at, *exact, strict=True):
-        rest = ~np.isin(table[1][row], index)
-        rest &= np.cumsum(rest) <= k - depth
-        others = table[0][row][rest], table[1][row][rest]
-        table[0][row] = np.maximum.accumulate(np.concatenate([distance, others[0]]))
-        table[1][row] = np.concatenate([index, others[1]])
+    return table, crowded, reached
 
 
 class Classes:

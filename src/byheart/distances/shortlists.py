@@ -57,7 +57,8 @@ class Shortlists:
     def prime(self, tile: NDArray[np.float32], axis: int) -> None:
         """Lower the thresholds by the first block of bounds, before it is offered.
 
-        The size-th smallest of the minima of groups is at least the size-th smallest bound.
+        The size-th smallest of the minima of groups is at least the size-th smallest bound. As in
+        the keys, negative bounds count as 0.
         """
         length = tile.shape[axis]
         group = max(1, length // (3 * self._size))
@@ -69,7 +70,7 @@ class Shortlists:
         else:
             minima = tile[: group * count].reshape(count, group, -1).min(axis=1)
         minima.partition(self._size - 1, axis=axis)
-        last = minima.take(self._size - 1, axis=axis)
+        last = np.maximum(minima.take(self._size - 1, axis=axis), 0)
         self.thresholds = np.nextafter(last, np.float32(np.inf))
 
     def offer(

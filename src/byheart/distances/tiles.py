@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 from byheart._check import integer
 from byheart.distances.lower_bounds import Frame, Rows
-from byheart.distances.recheck import Classes, Table, replace_first, search, settle
+from byheart.distances.recheck import Classes, Table, search, settle
 from byheart.distances.shortlists import EMPTY, SLACK, Shortlists, smallest
 from byheart.errors import UsageError
 
@@ -33,7 +33,7 @@ _BLOCK_VALUES = 1 << 25  # of float32 that a block of queries may hold
 _THREAD_MEMORY = 24 << 20  # selection and recheck of one thread, beyond its block and its tile
 
 
-def _threads() -> int:
+def thread_count() -> int:
     """Return the number of threads that products may use: as set for the BLAS, else the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = [pool["num_threads"] for pool in ThreadpoolController().select(user_api="blas").info()]
@@ -82,7 +82,7 @@ class Pass:
         width = 4 * (self.x.shape[1] + 2)
         rows = min(self.rows, len(self.x))
         per_thread = rows * width + 5 * self.rows * self.columns + _THREAD_MEMORY
-        for threads in range(_threads(), 0, -1):
+        for threads in range(thread_count(), 0, -1):
             lists = threads * (3 * self.size_back + SLACK) + 3 * self.size_back
             per_reference = width + 8 * lists
             stripe = (limit - threads * per_thread) // (per_reference * self.columns)
@@ -224,14 +224,14 @@ class Pass:
         part = slice(at, at + len(keys))
         more = len(y) - self.symmetric > keys.shape[1]
         k = out[0].shape[1]
-        table, crowded, worst = settle(keys, queries, x, y, self.frame, norms, k, depth, more)
+        table, crowded, reach = settle(keys, queries, x, y, self.frame, norms, k, depth, more)
         if len(crowded):
             found = search(
-                x, queries[crowded], worst, y, self._classes(y), depth + self.symmetric, self.frame
+                x, queries[crowded], reach, y, self._classes(y), k + self.symmetric, self.frame
             )
             if self.symmetric:
                 found = _without(found, queries[crowded])
-            replace_first(table, crowded, found)
+            table[0][crowded], table[1][crowded] = found
         out[0][part], out[1][part] = table
 
     def _classes(self, rows: Rows) -> Classes:

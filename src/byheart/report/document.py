@@ -61,8 +61,9 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
 def without_examples(result: AuditResult) -> AuditResult:
     """Return `result` without values and names of the data, for `--no-examples`.
 
-    Columns, groups and pairs go; in the reason and the warnings whatever is a column's name or
-    stands in quotes becomes "(withheld)". The paths of the three sets stay, and row numbers.
+    Columns, groups and pairs go; what stands in quotes in the reason and the warnings becomes
+    "(withheld)", and so does every column's name in the warnings. The paths of the three sets
+    stay, and row numbers.
     """
     evidence = result.evidence
     named = {
@@ -73,7 +74,7 @@ def without_examples(result: AuditResult) -> AuditResult:
     names = [*(evidence.columns if evidence else ()), *_names(list(named.values()))]
     return dataclasses.replace(
         result,
-        reason=_redacted(result.reason, names),
+        reason=_redacted(result.reason, ()),
         warnings=tuple(_redacted(text, names) for text in result.warnings),
         parameters={**result.parameters, **dict.fromkeys(named, WITHHELD), "examples": False},
         evidence=evidence

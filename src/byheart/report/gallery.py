@@ -6,6 +6,7 @@ Everything becomes small, static and self-contained: data URIs and inline SVG, n
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import math
 from dataclasses import dataclass
@@ -179,6 +180,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}"
     text = printable(str(value))
+    if "." in text and len(text) > 10:  # tables hand over their numbers as text
+        with contextlib.suppress(ValueError):
+            return f"{float(text):.6g}"
     return (text if len(text) <= 80 else text[:79] + "…") or "(empty)"
 
 
@@ -191,6 +195,8 @@ def _sign(a: Any, b: Any) -> Sign:
     except (TypeError, ValueError):
         return "≠"
     gap = abs(x - y)
+    if gap == 0:
+        return "="
     return "≈" if math.isfinite(gap) and gap <= 0.01 * max(abs(x), abs(y)) else "≠"
 
 

@@ -30,7 +30,10 @@ def verify(
     report = read_json(path)
     given = report.parameters.model_dump()
     _require(path, "features", given["features"], features)
-    _require(path, "groups", given.get("groups"), groups)
+    if given.get("groups") != WITHHELD:
+        _require(path, "groups", given.get("groups"), groups)
+    elif groups is None:
+        raise UsageError(f"{path}: withholds its groups; repeat them with --groups COLUMN|FILE")
     if WITHHELD in (given.get("ignore") or ()) or given.get("ignore") == WITHHELD:
         raise InputError(f"{path}: it withholds which columns were ignored; audit anew to compare")
     sources = _sources(report, path)

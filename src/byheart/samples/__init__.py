@@ -5,8 +5,8 @@ encodes one set, `fingerprint` hashes a source without reading it as samples. No
 unpickled.
 """
 
-from byheart.samples.encoding import Encoded, encode, encode_alone
+from byheart.samples.encoding import Encoded, Role, encode, encode_alone
 from byheart.samples.record import Samples
 from byheart.samples.source import fingerprint, read
 
-__all__ = ["Encoded", "Samples", "encode", "encode_alone", "fingerprint", "read"]
+__all__ = ["Encoded", "Role", "Samples", "encode", "encode_alone", "fingerprint", "read"]

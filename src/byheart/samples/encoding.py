@@ -166,7 +166,8 @@ def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
     Floats of different precision are all rounded to the lowest one: otherwise a copy would not be
     equal to its original, and the set with the coarser values would look different.
     """
-    floats = {s.values.dtype for s in given.values() if s.values.dtype.kind == "f"}  # type: ignore[union-attr]
+    types = [s.values.dtype.newbyteorder("=") for s in given.values()]  # type: ignore[union-attr]
+    floats = {t for t in types if t.kind == "f"}
     lowest = min(floats, key=lambda t: t.itemsize) if len(floats) > 1 else None
     if lowest is not None and not all(_fits(s, lowest) for s in given.values()):
         lowest = None
@@ -277,8 +278,8 @@ def _columns(given: dict[str, Samples], ignore: tuple[str, ...]) -> list[str]:
         raise InputError(f"{given['train'].where}: every column is ignored; keep at least one")
     for role, found in kept.items():
         here, there = given[role].where, given["train"].where
-        missing = [n for n in names if n not in set(found)]
-        extra = [n for n in found if n not in set(names)]
+        missing = list(dict.fromkeys(names).keys() - found)
+        extra = list(dict.fromkeys(found).keys() - names)
         if missing or extra:
             first = (
                 f"lacks column {missing[0]!r} of" if missing else f"has column {extra[0]!r}, not in"

@@ -23,6 +23,7 @@ from byheart.samples.record import MAX_UNPACKED, one_line
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
+_FORMATS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION = 0x0112  # the EXIF tag; values 5..8 exchange width and height
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _GREY = ("1", "L", "LA", "La", *_DEEP)
@@ -104,10 +105,10 @@ def _opened(file: Path, where: str) -> Iterator[Any]:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as damaged EXIF data: taken for none
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(file)
-        with image:
-            yield image
+            with Image.open(file, formats=_FORMATS) as image:  # others start programs (EPS)
+                yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(
             f"{where}: {file.name} is larger than {Image.MAX_IMAGE_PIXELS} pixels, "
@@ -115,7 +116,9 @@ def _opened(file: Path, where: str) -> Iterator[Any]:
         ) from error
     except UnidentifiedImageError as error:
         raise InputError(f"{where}: {file.name} is not a readable image; remove it") from error
-    except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+    except InputError:
+        raise
+    except (OSError, SyntaxError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise InputError(
             f"{where}: {file.name} is damaged or cut off, {one_line(error)}; replace it"
         ) from error
@@ -123,7 +126,8 @@ def _opened(file: Path, where: str) -> Iterator[Any]:
 
 def _header(file: Path, where: str) -> tuple[str, tuple[int, int]]:
     with _opened(file, where) as image:
-        if getattr(image, "n_frames", 1) > 1:
+        # MPO is the JPEG of a camera, with a preview behind the picture
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
             raise InputError(
                 f"{where}: {file.name} is animated ({image.n_frames} frames); save a single frame"
             )

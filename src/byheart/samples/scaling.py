@@ -1,11 +1,12 @@
 """Columns of a table on one scale, fitted on the real rows (train and held-out) together.
 
-A number x becomes asinh((x - median)/scale), divided by its standard deviation; the scale is the
-interquartile range over 1.349 (the standard deviation where that is 0). This is linear within the
-bulk and logarithmic in the tails, so that one price of a million does not dominate all distances.
-A missing number becomes the median, and an indicator column of 0 and 1 is added. A category has
-an indicator per level, of 1/sqrt(2), so that a mismatch has distance 1: one standard deviation of a
-number. Levels that only generated rows have share one more indicator.
+A number x becomes asinh((x - median)/scale); the scale is the interquartile range over 1.349, the
+standard deviation of normal values (the standard deviation itself where that range is 0). This is
+linear within the bulk and logarithmic in the tails, so that neither one price of a million nor a
+count that is almost always 0 dominates all distances. A missing number becomes the median, and an
+indicator column of 0 and 1 is added. A category has an indicator per level, of 1/sqrt(2), so that
+a mismatch has distance 1; two normal values differ by 1.1 in the root mean square. Levels that
+only generated rows have share one more indicator.
 """
 
 from __future__ import annotations
@@ -61,9 +62,8 @@ def numbers(columns: dict[str, Column], means: Meaning, notes: list[str]) -> Blo
     with np.errstate(all="ignore"):
         low, median, high = np.quantile(real, [0.25, 0.5, 0.75])
         scale = (high - low) / 1.349 or np.std(real) or 1.0
-        position = np.arcsinh((levels - median) / scale)
-        spread = np.std(position[np.searchsorted(levels, real)]) or 1.0
-        scaled = np.where(np.isnan(levels), 0.0, position / spread)
+        scaled = np.arcsinh((levels - median) / scale)
+    scaled[np.isnan(levels)] = 0.0
     if not np.isfinite(scaled).all():
         raise InputError(
             f"column {name!r} spans too wide a range for double precision; use --ignore {name}"

@@ -110,12 +110,19 @@ def _read_parquet(path: Path, where: str) -> Any:
         names = file.schema_arrow.names
         _unique(names, where)
         # pandas writes the row labels of a subset of a frame as a column of this name
-        return file.read([n for n in names if not re.fullmatch("__index_level_[0-9]+__", n)])
+        labels = [n for n in names if re.fullmatch("__index_level_[0-9]+__", n)]
+        return file.read().drop_columns(labels)
 
 
 def check(table: Any, where: str) -> None:
-    """Refuse a table without rows or columns, or with two columns of one name."""
+    """Refuse a damaged or empty table, and one with two columns of one name."""
+    import pyarrow as pa
+
     _unique(table.column_names, where)
+    try:
+        table.validate(full=True)  # text that is no UTF-8, for one
+    except pa.ArrowException as error:
+        raise InputError(f"{where}: the table is damaged, {one_line(error)}") from error
     if table.num_rows == 0 or table.num_columns == 0:
         raise InputError(
             f"{where}: the set is empty ({table.num_rows} rows, {table.num_columns} columns); "
@@ -131,7 +138,8 @@ def digest(table: Any, where: str) -> str:
     def plain(column: Any) -> Any:
         if pa.types.is_dictionary(column.type):
             return column.cast(column.type.value_type)
-        if pa.types.is_nested(column.type):  # has no form in CSV
+        if pa.types.is_nested(column.type) or isinstance(column.type, pa.BaseExtensionType):
+            # has no form in CSV
             return pa.array([repr(v) for v in column.to_pylist()], pa.string())
         return column
 

@@ -1,1 +1,1 @@
-"""Closed forms for the transition from memorization to generalization; numpy and scipy only."""
+"""The mathematics: the solvable model in closed form, Gaussian laws, random matrices."""
