@@ -3,9 +3,9 @@
     python -m benchmarks.transition_table [--sets 100] [--dimensions 16 36 100] [--seed 0]
 
 T = 2, lambda = 1, fresh="exact" with N_O = 10⁴: per cell the share of training sets with Delta > 0
-and, after the slash, the prediction of byheart.theory.transition (needs n > d + 1). The standard error
-of a share p of 100 is 10 √(p (1 − p)) %. Then n_mem/d over d with its limit, and the limit over r.
-About 1 minute.
+and, after the slash, the prediction of byheart.theory.transition (needs n > d + 1). The standard
+error of a share p of 100 is 10 √(p (1 − p)) %. Then n_mem/d over d with its limit, and the limit
+over r. About 1 minute.
 """
 
 from __future__ import annotations

@@ -168,6 +168,7 @@ def test_measured_log_loss_is_the_gaussian_log_density():
         (np.ones((30, 3, 2)), {}, InputError, "reshape"),
         (np.eye(30) * 1e200, {}, InputError, "too large"),
         (np.eye(30), {"noise_floor": 0.0}, UsageError, "noise_floor"),
+        (np.eye(30), {"noise_floor": 1e-200}, UsageError, "lost in rounding"),
         (np.eye(30), {"seed": -1}, UsageError, "seed"),
     ],
 )
