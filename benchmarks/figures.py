@@ -33,7 +33,7 @@ def divergence(trials: int) -> str:
         lines,
         points,
         x="n/d",
-        y="E KL(rho_G ‖ rho), nats",
+        y="expected divergence, nats",
         title="Expected divergence, d = 100, T = 2",
         subtitle="Lines: closed form. Points: simulation, two standard errors. Lower is better.",
         log_y=True,
