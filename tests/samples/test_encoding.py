@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from byheart import InputError, UsageError
-from byheart.samples import encode, read
+from byheart.samples import encode, encode_alone, read
 
 
 def three(train, heldout, generated, **options):
@@ -283,3 +283,23 @@ def test_a_grey_folder_beside_a_colour_folder_becomes_rgb(tmp_path):
     np.testing.assert_array_equal(result.generated, result.train)
     assert len(result.warnings) == 2
     assert result.display_rows("train", [0]).shape == (1, 4, 5, 3)
+
+
+def test_one_set_is_encoded_as_the_train_set_of_an_audit_would_be():
+    table = frame(80, 0)
+    rows, notes = encode_alone(read(table, "data"))
+    both = three(table, None, frame(50, 1))
+    # the generated set may add an indicator of unseen levels to a column, never change the others
+    assert rows.shape[0] == 80
+    assert rows.shape[1] <= both.train.shape[1]
+    assert {tuple(c) for c in rows.T} <= {tuple(c) for c in both.train.T}
+    assert sum("missing cells" in note for note in notes) > 0
+
+
+def test_one_set_of_images_is_flattened_and_keeps_its_values():
+    images = np.arange(48, dtype=np.uint8).reshape(3, 4, 4)
+    rows, notes = encode_alone(read(images, "data"))
+    assert (rows == images.reshape(3, 16)).all()
+    assert notes == ()
+    with pytest.raises(UsageError, match="leave it out"):
+        encode_alone(read(images, "data"), ignore=("a",))

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 _BLOCK = 1 << 21  # entries of one (pairs, eigenvalues) work array
-_STEPS = 200  # safeguarded Newton; quadratic at the end, at worst a bisection
+_STEPS = 500  # about 10 are needed, a few hundred for spectra over many decades
 
 
 def effective_noise(
@@ -66,35 +66,19 @@ def in_blocks(function: Callable[..., Floats], width: int, *arrays: NDArray[Any]
 def _solve(lam: Floats, weight: Floats, samples: Floats, floor: Floats) -> Floats:
     if len(lam) == 0:
         return floor.copy()
-    rank, trace = weight.sum(), weight @ lam
-    # f(kappa) = c/kappa + F(kappa)/N - 1 falls; both ends of the bracket follow from
-    # rank lam_min/(lam_min + kappa) <= F(kappa) <= tr Sigma/kappa.
-    low = np.maximum(floor, lam.min() * (rank / samples - 1))
-    high = floor + trace / samples
-    kappa = np.sqrt(np.maximum(low, np.finfo(float).tiny)) * np.sqrt(high)
-    open_ = (low > 0) & (high > low * (1 + 4e-16))
-    kappa[~open_] = np.maximum(low, 0)[~open_]
+    # g(kappa) = kappa (1 - F(kappa)/N) - c is convex and not negative at c + tr Sigma/N: Newton
+    # from there falls to the largest root without overshooting. Its slope is 1 - gamma.
+    rank = weight.sum()
+    kappa = np.where((floor == 0) & (rank <= samples), 0.0, floor + weight @ lam / samples)
+    active = np.flatnonzero(kappa > floor)
     for _ in range(_STEPS):
-        active = np.flatnonzero(open_)
         if len(active) == 0:
             break
         k, big_n, c = kappa[active], samples[active], floor[active]
         share = lam / (lam + k[:, None])
-        freedom = share @ weight / big_n
-        value = c / k + freedom - 1
-        # Newton on log kappa, where the branches c/kappa and F are straight or S-shaped.
-        slope = -c / k - (share * (1 - share)) @ weight / big_n
-        below = value > 0
-        low[active] = np.where(below, k, low[active])
-        high[active] = np.where(below, high[active], k)
-        with np.errstate(over="ignore", invalid="ignore"):
-            step = k * np.exp(-value / slope)
-        inside = (step > low[active]) & (step < high[active])
-        new = np.where(inside, step, np.sqrt(low[active]) * np.sqrt(high[active]))
-        # a Newton step of 1e-10 leaves an error of about its square
-        done = (inside & (np.abs(new - k) <= 1e-10 * k)) | (
-            high[active] <= low[active] * (1 + 4e-16)
-        )
-        kappa[active] = new
-        open_[active[done]] = False
+        freedom, gamma = share @ weight / big_n, share**2 @ weight / big_n
+        step = (k * (1 - freedom) - c) / (1 - gamma)
+        kappa[active] = np.maximum(k - step, c)
+        # a last step of 1e-10 leaves an error of about its square
+        active = active[np.abs(step) > 1e-10 * k]
     return np.asarray(kappa, dtype=np.float64)

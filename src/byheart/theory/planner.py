@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from byheart import _check
-from byheart.errors import InputError
+from byheart.errors import InputError, UsageError
 from byheart.theory.linear_model import MultiStepLinear
 from byheart.theory.spectrum import population_spectrum, sample_eigenvalues
 
@@ -39,6 +39,7 @@ _HALVES = 50
 _FOLDS = 10
 _Z = 1.96  # intervals are 95%
 _LADDER = math.sqrt(10)
+_SMALLEST = 1e-12  # share of the largest eigenvalue
 _FURTHEST = 1e4  # the curve ends at this many times the rows; no more are ever advised
 
 
@@ -123,7 +124,8 @@ def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
 
     noise_floor: c, a variance in the squared units of the data; None chooses it (see the module).
     Raises InputError for fewer than 20 rows, values that are not finite, or constant data, and
-    UsageError for a noise_floor that is not above 0. Derived in docs/explanation/planner.md.
+    UsageError for a noise_floor that is not above 0, or lost in rounding. Derived in
+    docs/explanation/planner.md.
 
     >>> rng = np.random.default_rng(0)
     >>> made = plan(rng.normal(size=(400, 10)) / np.arange(1, 11))
@@ -137,10 +139,15 @@ def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
     half_seeds, fold_seeds = np.random.SeedSequence(seed).spawn(2)
     found = population_spectrum(data)
     model = MultiStepLinear(found.eigenvalues, found.weights)
+    top = float(model.eigenvalues.max())
+    if given is not None and given < _SMALLEST * top:
+        raise UsageError(
+            f"noise_floor {given:g} is lost in rounding beside a variance of {top:.3g}; "
+            f"use at least {_SMALLEST * top:.1g}"
+        )
     halves = _halves(data, np.random.default_rng(half_seeds))
     best = float(model.optimal_noise_floor(rows))
     optimum = _estimate(best, [float(h.optimal_noise_floor(rows)) for h in halves])
-    top = float(model.eigenvalues.max())
     steps = 1 + max(0, math.floor(math.log(top / best, _LADDER)))
     ladder = np.array([given]) if given is not None else best * _LADDER ** np.arange(1.0 * steps)
     checks = _checks(data, halves, ladder, np.random.default_rng(fold_seeds))
