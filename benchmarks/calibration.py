@@ -108,7 +108,7 @@ def one_audit(setting: tuple[float, float, float], relabellings: int, seed: list
     rng = np.random.default_rng(seed)
     share, noise, blur = setting
     case = setup(round(share * GENERATED), noise, blur, rng)
-    scores = score_rows(case.distances)
+    scores = case.points.scores  # rows stand alone here: one score per row
     forward = case.distances.table.forward
     groups = family.family(
         scores,

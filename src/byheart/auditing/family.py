@@ -73,10 +73,10 @@ def family(
         BerkJones("berk_jones_local", _order(scores.local), marked),
     ]
     for name, score in (("distance", scores.distance), ("local", scores.local)):
+        order = _order(score)
         other.append(LinearRank(f"membership_rank_{name}", area_weights(score)))
         other.extend(
-            TailCount(f"membership_tail_{name}_{share:g}", _order(score), share)
-            for share in TAIL_SHARES
+            TailCount(f"membership_tail_{name}_{share:g}", order, share) for share in TAIL_SHARES
         )
     return *decisive(scores, marked), Group(OTHER_WEIGHT, other)
 

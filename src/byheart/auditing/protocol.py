@@ -20,12 +20,12 @@ from byheart.auditing import (
     environment,
     evidence,
     family,
-    groups,
     planted,
     verdict,
 )
 from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
+from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.membership import membership
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest, InputSet, Metric
@@ -62,7 +62,7 @@ def audit(
     resolution: float = 0.05,
     permutations: int = 999,
     features: str | Callable[[NDArray[Any]], Any] | None = None,
-    groups: groups.Groups | None = None,
+    groups: Groups | None = None,
     ignore: Sequence[str] = (),
     image_size: int | tuple[int, int] | None = None,
     max_memory: str | int = "1GiB",
@@ -111,7 +111,7 @@ def audit(
         generated=read(generated, "generated", image_size=image_size),
     )
     sets.require_rows()
-    grouping = sets.grouping(groups)
+    grouping = Grouping.of(groups, sets.train, sets.heldout)
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
@@ -270,10 +270,6 @@ class Sets:
                     f"{samples.role}: {samples.rows} rows in {samples.path or 'the array'}; an "
                     f"audit needs at least {MINIMUM_ROWS} rows in each set, some hundreds to decide"
                 )
-
-    def grouping(self, given: groups.Groups | None) -> groups.Grouping:
-        """Return the groups of training and held-out rows."""
-        return groups.Grouping.of(given, self.train, self.heldout)
 
     def described(self, dimension: int) -> dict[str, InputSet | None]:
         """Return where each set came from; `dimension` is that of the feature vectors."""

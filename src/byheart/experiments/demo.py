@@ -103,9 +103,10 @@ def write_demo(folder: Path, seed: int) -> dict[str, str]:
     for name in ("train", "heldout", "memorizing", "generalizing"):
         images = getattr(samples, name).reshape(-1, *samples.image_shape)
         path = folder / f"{name}.npy"
-        if path.exists() and not _holds(path, images):
+        if not path.exists():
+            np.save(path, images, allow_pickle=False)
+        elif not _holds(path, images):
             raise UsageError(f"{path}: exists and holds other data; choose another --out")
-        np.save(path, images, allow_pickle=False)
         paths[name] = str(path)
     return paths
 
