@@ -1,0 +1,382 @@
+"""Plan files: what a sweep trains, on what, how often, and how it measures.
+
+A plan is TOML with the sections [data], [model], [sweep] and [distance]:
+
+    [data]
+    kind = "gaussian"            # or "digits", "file"
+    dimension = 36
+
+    [model]
+    kind = "linear"              # or "linear-multi-step", "empirical", "kernel-smoothed", "mlp",
+    time = 2                     # "unet", "command"
+    noise_scale = 1
+
+    [sweep]
+    n = [18, 36, 72, 144]
+    repeats = 100
+
+    [distance]                   # may be left out
+    definition = "paper"         # or "matched"
+
+Unknown keys and wrong values are errors that name the key; nothing is guessed. Which measure a plan
+means is decided here, once (`Plan.measure`), so that a store says what its numbers are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import string
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from byheart.errors import UsageError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+PLACEHOLDERS = ("train", "generated", "count", "m", "seed", "n", "python")
+FRESH_ROWS = 400  # held-out points of a trial, where they cannot be integrated out
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class GaussianData(_Section):
+    """Points of N(mean, std² I), drawn anew for every trial."""
+
+    kind: Literal["gaussian"]
+    dimension: Count
+    mean: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    std: Positive = 1.0
+
+
+class DigitsData(_Section):
+    """scikit-learn's 1,797 digits, 8 x 8 pixels in [0, 1], split at random for every trial."""
+
+    kind: Literal["digits"]
+
+
+class FileData(_Section):
+    """Samples in any format of an audit, split at random for every trial."""
+
+    kind: Literal["file"]
+    path: str
+
+
+class LinearModel(_Section):
+    """The solvable model of arXiv 2411.17807: linear denoisers, T, lambda, one step or several."""
+
+    kind: Literal["linear"]
+    time: Positive = 2.0
+    noise_scale: Positive = 1.0
+    steps: Count = 1
+
+
+class LinearMultiStepModel(_Section):
+    """The linear denoiser with infinitely many noise draws: N(xbar, Sigma_hat + c I)."""
+
+    kind: Literal["linear-multi-step"]
+    noise_floor: Positive
+
+
+class EmpiricalModel(_Section):
+    """The exact posterior mean of the training set: memorizes."""
+
+    kind: Literal["empirical"]
+    steps: Count = 24
+
+
+class KernelSmoothedModel(_Section):
+    """The exact posterior mean of the training set smoothed by a kernel of this bandwidth."""
+
+    kind: Literal["kernel-smoothed"]
+    bandwidth: Positive
+    steps: Count = 24
+
+
+class _Trained(_Section):
+    epochs: Count
+    batch_size: Count = 128
+    learning_rate: Positive = 2e-4
+    steps: Count = 200
+    device: str = "cpu"
+
+
+class MLPModel(_Trained):
+    """A residual multilayer perceptron, trained on each training set; needs the extra `neural`."""
+
+    kind: Literal["mlp"]
+    width: Count = 256
+    depth: Count = 3
+
+
+class UNetModel(_Trained):
+    """diffusers' UNet2DModel, trained on each training set; needs the extra `neural`."""
+
+    kind: Literal["unet"]
+    channels: tuple[Count, ...] = Field(default=(64, 128, 256), strict=False, min_length=1)
+
+
+class CommandModel(_Section):
+    """Your own training command, run once for every trial in a folder of its own.
+
+    The words of `command` may hold {train}, {generated}, {count} (or {m}), {seed}, {n} and
+    {python}, the interpreter that runs byheart. A word that names a file beside the plan is given
+    as its full path. `suffix`: the format of {train} and {generated}. `timeout`: seconds.
+    """
+
+    kind: Literal["command"]
+    command: str
+    timeout: Positive = 3600.0
+    suffix: Literal[".npy", ".csv", ".parquet"] = ".npy"
+
+    @field_validator("command")
+    @classmethod
+    def _splits(cls, command: str) -> str:
+        try:
+            words = shlex.split(command)
+            fields = [field for word in words for _, field, _, _ in string.Formatter().parse(word)]
+        except ValueError as error:
+            raise ValueError(f"cannot be split into words ({error})") from None
+        named = [field for field in fields if field is not None]
+        for field in named:
+            if field not in PLACEHOLDERS:
+                raise ValueError(
+                    f"{{{field}}} is not filled in; choose from "
+                    + ", ".join(f"{{{p}}}" for p in PLACEHOLDERS)
+                    + ", and write {{ for a brace"
+                )
+        for needed in ("train", "generated"):
+            if needed not in named:
+                raise ValueError(f"must hold {{{needed}}}")
+        return command
+
+
+Data = Annotated[GaussianData | DigitsData | FileData, Field(discriminator="kind")]
+Model = Annotated[
+    LinearModel
+    | LinearMultiStepModel
+    | EmpiricalModel
+    | KernelSmoothedModel
+    | MLPModel
+    | UNetModel
+    | CommandModel,
+    Field(discriminator="kind"),
+]
+
+
+class Sweep(_Section):
+    """Sizes n of the training set, training runs of each, samples drawn from each model."""
+
+    n: tuple[Annotated[int, Field(ge=2)], ...] = Field(strict=False, min_length=1)
+    repeats: Count
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=2)] = 400
+
+    @field_validator("n")
+    @classmethod
+    def _increasing(cls, n: tuple[int, ...]) -> tuple[int, ...]:
+        if list(n) != sorted(set(n)):
+            raise ValueError("must be increasing, each size once")
+        return n
+
+
+class Distance(_Section):
+    """How Delta and the quality are measured; what is left out is chosen by `Plan.measure`."""
+
+    definition: Literal["paper", "matched"] | None = None
+    form: Literal["l2", "kl", "coordinates"] | None = None
+    fresh: int | str | None = None
+
+    @field_validator("fresh")
+    @classmethod
+    def _number(cls, fresh: int | str | None) -> int | str | None:
+        if fresh is not None and fresh != "exact" and not (isinstance(fresh, int) and fresh >= 2):
+            raise ValueError('must be "exact" or a number of points, at least 2')
+        return fresh
+
+
+class Measure(NamedTuple):
+    """The measure of a plan, with nothing left open."""
+
+    definition: Literal["paper", "matched"]
+    form: Literal["l2", "kl", "coordinates"]
+    fresh: int | None  # number of held-out points; None: integrated out
+    quality: Literal["kl", "log loss", "l2", "coordinates"]
+
+    @property
+    def delta(self) -> str:
+        """What Delta > 0 means here, in words."""
+        if self.definition == "matched":
+            return f"the audit against {self.fresh:,} held-out points does not say `memorizes`"
+        form = "coordinate by coordinate" if self.form == "coordinates" else "in the L2 form"
+        fresh = "fresh points integrated out" if self.fresh is None else f"{self.fresh:,} fresh"
+        return f"Delta > 0 as arXiv 2411.17807 defines it, {form}, {fresh}"
+
+    @property
+    def distance(self) -> str:
+        """What the distance between the data's law and the model's is here, in words."""
+        return {
+            "kl": "KL(rho_G ‖ rho), nats",
+            "log loss": "held-out log loss of a kernel density of the samples, nats",
+            "l2": "squared difference of kernel densities, relative to the data's own",
+            "coordinates": "squared difference of kernel densities, mean over coordinates",
+        }[self.quality]
+
+
+class Plan(_Section):
+    """A validated plan. Build one with `Plan.load` or `Plan.parse`."""
+
+    data: Data
+    model: Model
+    sweep: Sweep
+    distance: Distance = Distance()
+    folder: str = Field(default=".", exclude=True)  # where relative paths start
+
+    @staticmethod
+    def load(path: str | Path) -> Plan:
+        """Read a TOML file; UsageError, in one line, for anything wrong in it."""
+        path = Path(path)
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror or error}; give a plan file") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: not TOML ({error})") from None
+        return Plan.parse(content, where=str(path), folder=path.parent)
+
+    @staticmethod
+    def parse(content: Mapping[str, Any], *, where: str = "plan", folder: str | Path = ".") -> Plan:
+        """Validate the sections of a plan; relative paths in it start at `folder`.
+
+        Raises UsageError that names the key and, for an unknown one, the nearest.
+
+        >>> plan = Plan.parse({
+        ...     "data": {"kind": "gaussian", "dimension": 4},
+        ...     "model": {"kind": "linear"},
+        ...     "sweep": {"n": [8, 16], "repeats": 10},
+        ... })
+        >>> plan.measure.form, plan.measure.fresh
+        ('l2', None)
+        """
+        if "folder" in content:
+            raise UsageError(f"{where}: folder is not a section; choose from {_sections()}")
+        try:
+            plan = Plan.model_validate({**content, "folder": str(folder)})
+        except ValidationError as error:
+            raise UsageError(f"{where}: {_explain(error)}") from None
+        try:
+            plan.measure  # noqa: B018  refuses what does not go together
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+        return plan
+
+    def stated(self) -> dict[str, Any]:
+        """Return every key with its value, for a store to keep and to compare."""
+        return self.model_dump(mode="json")
+
+    @property
+    def exact_law(self) -> bool:
+        """Whether the laws of the data and of the model are Gaussians in closed form."""
+        return self.data.kind == "gaussian" and self.model.kind.startswith("linear")
+
+    @property
+    def measure(self) -> Measure:
+        """The measure that [distance] asks for, with its defaults filled in.
+
+        A model and data with closed forms: the paper's definition, L2 form, fresh points integrated
+        out. Everything else: matched (an audit), KL form, FRESH_ROWS held-out points.
+        """
+        asked = self.distance
+        definition = asked.definition or ("paper" if self.exact_law else "matched")
+        form = asked.form or ("l2" if definition == "paper" else "kl")
+        fresh = asked.fresh
+        allowed = ("l2", "coordinates") if definition == "paper" else ("kl", "l2")
+        if form not in allowed:
+            raise UsageError(
+                f'distance.form = "{form}" does not go with definition = "{definition}"; '
+                f"choose from {', '.join(allowed)}"
+            )
+        integrable = self.exact_law and (definition, form) == ("paper", "l2")
+        if fresh is None and not integrable:
+            fresh = FRESH_ROWS
+        if fresh == "exact" and not integrable:
+            raise UsageError(
+                'distance.fresh = "exact" needs Gaussian data, a linear model and the definition '
+                '"paper" in the form "l2"; give a number of fresh points'
+            )
+        count = fresh if isinstance(fresh, int) else None
+        largest = max(self.sweep.n)
+        if integrable and largest >= (count or 10_000):
+            raise UsageError(
+                f"sweep.n goes up to {largest:,}, but the fresh set of {count or 10_000:,} points "
+                f"must be larger than every training set; set distance.fresh = {100 * largest}"
+            )
+        quality: Literal["kl", "log loss", "l2", "coordinates"] = "log loss"
+        if form == "coordinates":
+            quality = "coordinates"
+        elif self.exact_law:
+            quality = "kl"
+        elif (definition, form) == ("matched", "l2"):
+            quality = "l2"
+        return Measure(definition, form, count, quality)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the keys in which two stated plans differ, each with both values."""
+    found = []
+    for key in {**old, **new}:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key} is {a!r} in the store and {b!r} in the plan")
+    return found
+
+
+def _explain(error: ValidationError) -> str:
+    """Return the first problem in words: which key, what is wrong, what would be right."""
+    problem = error.errors(include_url=False)[0]
+    where = [str(part) for part in problem["loc"]]
+    kinds = {
+        kind: fields
+        for union in (Data, Model)
+        for section in get_args(get_args(union)[0])
+        for kind, fields in [(get_args(section.model_fields["kind"].annotation)[0], section)]
+    }
+    kind = where.pop(1) if len(where) > 1 and where[1] in kinds else None
+    key = ".".join(where)
+    if problem["type"] == "extra_forbidden":
+        if len(where) == 1:
+            return f"{key} is not a section; choose from {_sections()}"
+        section: Any = kinds[kind] if kind else Plan.model_fields[where[0]].annotation
+        known = list(section.model_fields)
+        near = difflib.get_close_matches(where[-1], known, 1, 0.5)
+        advice = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
+        return f"{key} is not a key of this section; {advice}"
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    if problem["type"] == "union_tag_not_found":
+        return f"{key}.kind is missing; choose from {_kinds(where[0])}"
+    if problem["type"] == "union_tag_invalid":
+        given = problem["ctx"]["tag"]
+        return f'{key}.kind = "{given}" is unknown; choose from {_kinds(where[0])}'
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{key} {message[:1].lower()}{message[1:]}, got {problem['input']!r}"
+
+
+def _kinds(section: str) -> str:
+    union = Data if section == "data" else Model
+    sections = get_args(get_args(union)[0])
+    return ", ".join(get_args(s.model_fields["kind"].annotation)[0] for s in sections)
+
+
+def _sections() -> str:
+    return ", ".join(name for name in Plan.model_fields if name != "folder")
