@@ -1,4 +1,8 @@
-"""Diffusion models in numpy: noise schedules, denoisers with a formula, and samplers."""
+"""Diffusion models in numpy: noise schedules, denoisers with a formula, and samplers.
+
+Networks need torch: `byheart.diffusion.neural` and `byheart.diffusion.training` are imported by
+their own names, and nothing here loads them.
+"""
 
 from byheart.diffusion.denoisers import (
     Denoiser,
@@ -8,6 +12,7 @@ from byheart.diffusion.denoisers import (
     KernelSmoothedDenoiser,
     LinearDenoiser,
 )
+from byheart.diffusion.one_step import LinearOneStepDenoiser
 from byheart.diffusion.samplers import (
     AncestralSampler,
     EulerSampler,
@@ -15,12 +20,20 @@ from byheart.diffusion.samplers import (
     OneStepSampler,
     Sampler,
 )
-from byheart.diffusion.schedules import CosineBeta, LinearBeta, Schedule, VarianceExploding
+from byheart.diffusion.schedules import (
+    CosineBeta,
+    DiscreteBeta,
+    LinearBeta,
+    Schedule,
+    VarianceExploding,
+)
+from byheart.diffusion.start import Start
 
 __all__ = [
     "AncestralSampler",
     "CosineBeta",
     "Denoiser",
+    "DiscreteBeta",
     "EmpiricalDenoiser",
     "EulerSampler",
     "GaussianDenoiser",
@@ -29,8 +42,10 @@ __all__ = [
     "KernelSmoothedDenoiser",
     "LinearBeta",
     "LinearDenoiser",
+    "LinearOneStepDenoiser",
     "OneStepSampler",
     "Sampler",
     "Schedule",
+    "Start",
     "VarianceExploding",
 ]

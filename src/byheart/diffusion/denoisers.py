@@ -98,7 +98,7 @@ class EmpiricalDenoiser(Denoiser):
 
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return E[x | y]; see `Denoiser.mean`."""
-        y, s = _query(self, y, noise_level)
+        y, s = check_query(self, y, noise_level)
         result: Array = np.empty_like(y)
         rows = max(1, _BLOCK_ENTRIES // len(self._centred))
         for start in range(0, len(y), rows):
@@ -135,7 +135,7 @@ class KernelSmoothedDenoiser(Denoiser):
 
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return E[x | y]; see `Denoiser.mean`."""
-        y, s = _query(self, y, noise_level)
+        y, s = check_query(self, y, noise_level)
         total = s**2 + self._bandwidth**2
         share = s**2 / total
         return share * self._kernels.mean(y, math.sqrt(total)) + (1 - share) * y
@@ -165,7 +165,7 @@ class GaussianDenoiser(Denoiser):
 
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return E[x | y]; see `Denoiser.mean`."""
-        y, s = _query(self, y, noise_level)
+        y, s = check_query(self, y, noise_level)
         return self._law.posterior_mean(y, s)
 
 
@@ -211,7 +211,7 @@ class LinearDenoiser(Denoiser):
 
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return the best affine estimate of x from y; see `Denoiser.mean`."""
-        y, s = _query(self, y, noise_level)
+        y, s = check_query(self, y, noise_level)
         # x = z + noise of variance c, as in the kernel-smoothed case: denoise to z, then go back
         # the share c / (c + s^2) of the way to y.
         total = self._noise_floor + s**2
@@ -259,7 +259,7 @@ class GaussianMixtureDenoiser(Denoiser):
 
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return E[x | y]; see `Denoiser.mean`."""
-        y, s = _query(self, y, noise_level)
+        y, s = check_query(self, y, noise_level)
         log_shares = np.stack([law.noisy_log_density(y, s) for law in self._laws], axis=1)
         shares = _softmax(log_shares + self._log_weights)
         result = np.zeros_like(y)
@@ -298,7 +298,8 @@ def _points(points: Any, name: str) -> Array:
     return _check.matrix(points, name).astype(np.float64, copy=False)
 
 
-def _query(denoiser: Denoiser, y: Array, noise_level: float) -> tuple[Array, float]:
+def check_query(denoiser: Denoiser, y: Array, noise_level: float) -> tuple[Array, float]:
+    """Return y as float64 and s as a float; UsageError as `Denoiser.mean` promises."""
     y = np.asarray(y, dtype=np.float64)
     if y.ndim != 2 or y.shape[1] != denoiser.dimension:
         raise UsageError(

@@ -1,7 +1,8 @@
 """Samplers: from noise to data along a schedule of noise levels, with any denoiser.
 
 Symbols: y = x + s eta, noise level s, D(y, s) = E[x | y] the denoiser, rho_s the law of y. All
-samplers start from y ~ N(0, s_max^2 I) and step from s to the next lower level s'.
+samplers start from pure noise y ~ N(0, s_max^2 I), or another law of `byheart.diffusion.start`,
+and step from s to the next lower level s'.
 
 Probability flow. The laws rho_s are carried along by the ordinary differential equation
 (Song et al. 2021, eq. 13, in the noise level as time; score by Tweedie's formula)
@@ -31,7 +32,8 @@ noise floor of variance c = s_min^2 lies on the data, by design. `finish` says w
 The start. Pure noise is not quite rho_{s_max}. For a Gaussian prior N(mu, C) the flow is linear:
 the result has mean mu (1 - f) and variance f^2 s_max^2 along an axis of variance lam, with
 f^2 = (lam + c)/(lam + s_max^2), instead of mu and lam + c; the relative errors are f and
-lam/s_max^2. So s_max is to be chosen well above both |mu| and the spread of the data.
+lam/s_max^2. So s_max is to be chosen well above both |mu| and the spread of the data, or `start`
+to be given the data's mean and deviation.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from numpy.typing import NDArray
 from byheart import _check
 from byheart.diffusion.denoisers import Denoiser
 from byheart.diffusion.schedules import Schedule
+from byheart.diffusion.start import PURE_NOISE, Start
 from byheart.errors import UsageError
 
 Array = NDArray[np.float64]
@@ -71,6 +74,7 @@ class _SteppingSampler(Sampler):
 
     denoiser, schedule: the model and its noise levels. steps: how many, at least 1.
     finish: "noise_floor" or "posterior_mean", see the module's introduction.
+    start: the law of the first point, see `Start`.
     Raises UsageError for other values.
     """
 
@@ -78,6 +82,7 @@ class _SteppingSampler(Sampler):
     schedule: Schedule
     steps: int
     finish: Finish
+    start: Start = PURE_NOISE
 
     def __post_init__(self) -> None:
         _check.integer(self.steps, "steps", 1)
@@ -89,7 +94,8 @@ class _SteppingSampler(Sampler):
     def sample(self, count: int, rng: np.random.Generator) -> Array:
         """Return (count, d) samples; see `Sampler.sample`."""
         levels = self.schedule.noise_levels(self.steps).tolist()
-        y = _noise(count, self.denoiser.dimension, levels[0], rng)
+        count = _check.integer(count, "count", 1)
+        y = self.start.draw(count, self.denoiser.dimension, levels[0], rng)
         for s, s_next in itertools.pairwise(levels):
             y = self._step(y, s, s_next, rng)
         return self.denoiser.mean(y, levels[-1]) if self.finish == "posterior_mean" else y
@@ -106,6 +112,7 @@ class EulerSampler(_SteppingSampler):
 
     denoiser, schedule: the model and its noise levels. steps: how many, at least 1.
     finish: "noise_floor" or "posterior_mean", see the module's introduction.
+    start: the law of the first point, see `Start`.
     Raises UsageError for other values. Source: Song, Meng and Ermon 2021, eq. 12.
 
     >>> from byheart.diffusion import GaussianDenoiser, VarianceExploding
@@ -127,6 +134,7 @@ class HeunSampler(_SteppingSampler):
 
     denoiser, schedule: the model and its noise levels. steps: how many, at least 1.
     finish: "noise_floor" or "posterior_mean", see the module's introduction.
+    start: the law of the first point, see `Start`.
     Raises UsageError for other values. Source: Karras et al. 2022, algorithm 1, which takes an
     Euler step to s = 0 at the end; here the last level is s_min and `finish` says what follows.
 
@@ -151,6 +159,7 @@ class AncestralSampler(_SteppingSampler):
 
     denoiser, schedule: the model and its noise levels. steps: how many, at least 1.
     finish: "noise_floor" or "posterior_mean", see the module's introduction.
+    start: the law of the first point, see `Start`.
     Raises UsageError for other values. Source: Ho et al. 2020, eq. 7.
 
     >>> from byheart.diffusion import GaussianDenoiser, LinearBeta
@@ -171,9 +180,10 @@ class AncestralSampler(_SteppingSampler):
 @final
 @dataclass(frozen=True)
 class OneStepSampler(Sampler):
-    """The posterior mean of pure noise at the schedule's first level, in a single step.
+    """The posterior mean of noise at the schedule's first level, in a single step.
 
     denoiser, schedule: the model and its noise levels, of which only the first is used.
+    start: the law of the noise, see `Start`.
     Source: the one-step generation of arXiv 2411.17807.
 
     >>> from byheart.diffusion import GaussianDenoiser, VarianceExploding
@@ -184,12 +194,11 @@ class OneStepSampler(Sampler):
 
     denoiser: Denoiser
     schedule: Schedule
+    start: Start = PURE_NOISE
 
     def sample(self, count: int, rng: np.random.Generator) -> Array:
         """Return (count, d) samples; see `Sampler.sample`."""
+        count = _check.integer(count, "count", 1)
         first = float(self.schedule.noise_levels(1)[0])
-        return self.denoiser.mean(_noise(count, self.denoiser.dimension, first, rng), first)
-
-
-def _noise(count: int, d: int, s_max: float, rng: np.random.Generator) -> Array:
-    return s_max * rng.standard_normal((_check.integer(count, "count", 1), d))
+        y = self.start.draw(count, self.denoiser.dimension, first, rng)
+        return self.denoiser.mean(y, first)

@@ -27,6 +27,14 @@ and a network that expects z is called with z = y / sqrt(1 + s^2). Schedule time
     cosine:      alpha = cos(a) / cos(a_0),  a = (pi/2) (u + o)/(1 + o),  a_0 = a at u = 0,
                  s^2 = sin(a - a_0) sin(a + a_0) / cos(a)^2
 
+Discrete beta (DDPM itself): a chain of K noising steps with betas b_1 .. b_K, evenly spaced,
+
+    alphabar_k = alpha_k^2 = prod_{j<=k} (1 - b_j),    s_k = v sqrt(1/alphabar_k - 1),
+
+k = 1 .. K, for data standardised by the deviation v. Between the steps log(1 + (s/v)^2), that is
+-log alphabar, is interpolated linearly: a noise level has a fractional step, and time is the step
+stretched to [0, 1].
+
 (linear: Ho et al. 2020, in the continuous time of Song et al. 2021, eq. 32; cosine: Nichol and
 Dhariwal 2021, eq. 17, o = 0.008). The last line avoids the cancellation of cos^2 a_0 - cos^2 a.
 """
@@ -166,6 +174,76 @@ class CosineBeta(Schedule):
     def _angle(s: float, start: float) -> float:
         """Invert s: tan(a)^2 = (s^2 + sin(a_0)^2) / cos(a_0)^2."""
         return math.atan(math.hypot(s, math.sin(start)) / math.cos(start))
+
+
+@final
+@dataclass(frozen=True)
+class DiscreteBeta(Schedule):
+    """The noise levels of a DDPM chain of K steps.
+
+    length: K, at least 2. beta_first, beta_last: b_1 and b_K, 0 < b_1 <= b_K < 1. scale: v > 0, the
+    deviation that standardises the data, in its units. The defaults are those of arXiv 2411.17807.
+    Raises UsageError for values outside of these. Source: Ho et al. 2020, section 2.
+
+    The K levels make K - 1 sampling steps. With `finish="posterior_mean"` and the start law
+    N(shift, v^2 + s^2), `AncestralSampler(denoiser, schedule, K - 1, ...)` is DDPM's reverse chain.
+
+    >>> DiscreteBeta().noise_levels(199)[[0, -1]].round(4).tolist()
+    [2.5623, 0.01]
+    """
+
+    length: int = 200
+    beta_first: float = 1e-4
+    beta_last: float = 0.02
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check.integer(self.length, "length", 2)
+        _check.fraction(self.beta_first, "beta_first")
+        if _check.fraction(self.beta_last, "beta_last") < self.beta_first:
+            raise UsageError(
+                f"beta_last must be at least beta_first = {self.beta_first}, got {self.beta_last}"
+            )
+        _check.positive(self.scale, "scale")
+
+    def noise_level(self, time: Array) -> Array:
+        """Return s(t); see the class."""
+        steps = np.arange(1, self.length + 1)
+        step = 1 + np.asarray(time) * (self.length - 1)
+        return self._level(np.interp(step, steps, self._areas))
+
+    def noise_levels(self, steps: int) -> Array:
+        """Return steps + 1 of the chain's own levels, from s_K down to s_1, evenly spaced in k.
+
+        Raises UsageError unless steps is a whole number of 1 to K - 1.
+        """
+        steps = _check.integer(steps, "steps", 1, self.length - 1)
+        index = np.rint(np.linspace(self.length - 1, 0, steps + 1)).astype(np.intp)
+        return self._level(self._areas[index])
+
+    def step(self, noise_level: float) -> float:
+        """Return the fractional step k, 1 to K, of a noise level; UsageError outside of s_1 to s_K.
+
+        >>> DiscreteBeta(scale=5.0).step(5 * 0.0001**0.5 / 0.9999**0.5)
+        1.0
+        """
+        low, high = self._level(self._areas[[0, -1]]).tolist()
+        s = _check.positive(noise_level, "noise_level")
+        if not low * (1 - 1e-9) <= s <= high * (1 + 1e-9):  # room for rounding
+            raise UsageError(
+                f"noise_level must lie on the chain, {low:.6g} to {high:.6g}, got {s:.6g}; "
+                f"take the levels from its noise_levels(steps)"
+            )
+        area = math.log1p((s / self.scale) ** 2)
+        return float(np.interp(area, self._areas, np.arange(1, self.length + 1)))
+
+    @property
+    def _areas(self) -> Array:
+        """-log alphabar_k, k = 1 .. K."""
+        return -np.cumsum(np.log1p(-np.linspace(self.beta_first, self.beta_last, self.length)))
+
+    def _level(self, area: Array) -> Array:
+        return np.asarray(self.scale * np.sqrt(np.expm1(area)), dtype=np.float64)
 
 
 def _check_range(s_min: float, s_max: float) -> None:
