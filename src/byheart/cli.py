@@ -220,6 +220,48 @@ def plan(
 
 
 @app.command()
+def sweep(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.toml", help="What to train and measure.")],
+    store: Annotated[Path, typer.Option(help="SQLite file of the records; made when missing.")],
+    engine: Annotated[
+        str, typer.Option(metavar="serial|process|ray", help="Where the trials run.")
+    ] = "process",
+    workers: Annotated[
+        int | None, typer.Option(help="Trials at a time; by default one a core.")
+    ] = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Run trials again that ended in an error.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Train a model many times on training sets of growing size, and keep what comes out.
+
+    **Example:** `byheart sweep plan.toml --store linear.sqlite`
+
+    What the store has is not run again: after Ctrl-C, or worse, the same command goes on.
+    `byheart transition linear.sqlite` reads the store.
+    """
+    from byheart.experiments.plan import Plan
+    from byheart.experiments.sweep import engine_named
+    from byheart.experiments.sweep import sweep as run_sweep
+    from byheart.report.sweep import progress_bar, summary, summary_json
+
+    chosen = Plan.load(plan)
+    with progress_bar() as update:
+        records = run_sweep(
+            chosen,
+            store,
+            engine=engine_named(engine, workers),
+            retry_errors=retry_errors,
+            progress=update,
+        )
+    if json:
+        typer.echo(summary_json(chosen, records))
+    else:
+        summary(chosen, records, store)
+
+
+@app.command()
 def verify(
     report: Annotated[Path, typer.Argument(help="A report.json.")],
     features: Annotated[

@@ -123,6 +123,8 @@ def _write(train: Any, path: Path) -> None:
 
 def _last(output: Path) -> str:
     """Return the last line of the output, and where the rest is."""
-    lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    with output.open("rb") as log:
+        log.seek(max(0, output.stat().st_size - 4096))  # it may be long
+        lines = log.read().decode("utf-8", "replace").strip().splitlines()
     said = f": {lines[-1].strip()[:200]}" if lines else ""
     return f"{said} (all of its output: {output})"

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,7 @@ from byheart.diffusion import (
     VarianceExploding,
 )
 from byheart.errors import UsageError
+from byheart.experiments.material import digits
 
 Array = NDArray[np.float64]
 
@@ -76,9 +76,9 @@ def demo_samples(seed: int) -> DemoSamples:
 
     seed = _check.integer(seed, "seed", 0)
     split, noise = np.random.SeedSequence(seed).spawn(2)
-    digits = _digits()
-    order = np.random.default_rng(split).permutation(len(digits))
-    train, heldout = digits[order[:ROWS]], digits[order[ROWS : 2 * ROWS]]
+    images = digits().reshape(-1, 64)
+    order = np.random.default_rng(split).permutation(len(images))
+    train, heldout = images[order[:ROWS]], images[order[ROWS : 2 * ROWS]]
     # One BLAS thread: the matrices are small, several threads wait for each other on a busy
     # machine, and the last bits of a product depend on their number.
     with threadpool_limits(1, "blas"):
@@ -121,10 +121,3 @@ def _holds(path: Path, images: Array) -> bool:
 def _draw(model: Denoiser, noise: np.random.SeedSequence) -> Array:
     sampler = HeunSampler(model, SCHEDULE, STEPS, finish="posterior_mean")
     return sampler.sample(GENERATED, np.random.default_rng(noise)).clip(0.0, 1.0)
-
-
-def _digits() -> Array:
-    from sklearn.datasets import load_digits  # a second to import, needed here alone
-
-    data: Any = load_digits().data
-    return np.asarray(data, dtype=np.float64) / 16

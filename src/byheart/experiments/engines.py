@@ -20,7 +20,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -43,13 +43,14 @@ class Trial:
 
 
 Task = Callable[[Any, Trial], Outcome]
+Records = Generator[Record, None, None]
 
 
 class Engine(ABC):
     """Runs trials. `task` is a function of a module, `material` what all trials share."""
 
     @abstractmethod
-    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Iterator[Record]:
+    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Records:
         """Yield one record for each trial, in any order; closing the iterator stops the work."""
 
 
@@ -57,7 +58,7 @@ class Engine(ABC):
 class SerialEngine(Engine):
     """One trial after the other in this process."""
 
-    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Iterator[Record]:
+    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Records:
         """Yield records in the order of the trials."""
         with one_thread():
             for trial in trials:
@@ -71,7 +72,7 @@ class ProcessEngine(Engine):
     def __init__(self, workers: int | None = None) -> None:
         self.workers = cores() if workers is None else _check.integer(workers, "workers", 1)
 
-    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Iterator[Record]:
+    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Records:
         """Yield records as they finish; workers end with the iterator."""
         queue = deque((trial, 1) for trial in trials)
         workers: list[_Worker] = []
@@ -119,7 +120,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, task, material), daemon=True)
-        with _environment(ENVIRONMENT):
+        with _environment(ENVIRONMENT), _interrupts_blocked():
             process.start()
         theirs.close()
         return cls(process, ours)
@@ -165,6 +166,7 @@ def _work(connection: Connection, task: Task, material: Any) -> None:
     """Run trials until the driver closes its end."""
     # Ctrl-C reaches the whole group of processes; only the driver shall answer to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _mask_interrupts(block=False)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with one_thread():
@@ -209,6 +211,22 @@ def _how(code: int | None) -> str:
         except ValueError:
             return f"signal {-code}"
     return f"exit status {code}"
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Hold Ctrl-C back: children started inside inherit it, until they have their own handler."""
+    _mask_interrupts(block=True)
+    try:
+        yield
+    finally:
+        _mask_interrupts(block=False)
+
+
+def _mask_interrupts(*, block: bool) -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, {signal.SIGINT})
 
 
 @contextmanager

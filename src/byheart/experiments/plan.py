@@ -30,9 +30,9 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from byheart.errors import UsageError
 
@@ -102,11 +102,18 @@ class KernelSmoothedModel(_Section):
 
 
 class _Trained(_Section):
-    epochs: Count
+    epochs: Count | None = None
+    training_steps: Count | None = None
     batch_size: Count = 128
     learning_rate: Positive = 2e-4
-    steps: Count = 200
+    steps: Annotated[int, Field(ge=2)] = 200
     device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _length(self) -> Self:
+        if (self.epochs is None) == (self.training_steps is None):
+            raise ValueError("needs one of epochs and training_steps, the length of the training")
+        return self
 
 
 class MLPModel(_Trained):
@@ -213,12 +220,14 @@ class Measure(NamedTuple):
 
     @property
     def delta(self) -> str:
-        """What Delta > 0 means here, in words."""
+        """What Delta > 0, no memorization, means here, in words."""
         if self.definition == "matched":
-            return f"the audit against {self.fresh:,} held-out points does not say `memorizes`"
+            return f"an audit against {self.fresh:,} held-out points does not say `memorizes`"
         form = "coordinate by coordinate" if self.form == "coordinates" else "in the L2 form"
-        fresh = "fresh points integrated out" if self.fresh is None else f"{self.fresh:,} fresh"
-        return f"Delta > 0 as arXiv 2411.17807 defines it, {form}, {fresh}"
+        fresh = (
+            "fresh points integrated out" if self.fresh is None else f"{self.fresh:,} fresh points"
+        )
+        return f"as arXiv 2411.17807 defines it, {form}, {fresh}"
 
     @property
     def distance(self) -> str:

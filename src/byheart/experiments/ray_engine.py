@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, final
 
 from byheart import _check
@@ -17,6 +17,7 @@ from byheart.errors import MissingExtraError, UsageError
 from byheart.experiments.engines import (
     ATTEMPTS,
     Engine,
+    Records,
     Task,
     Trial,
     attempt,
@@ -36,7 +37,7 @@ class RayEngine(Engine):
     def __init__(self, workers: int | None = None) -> None:
         self.workers = None if workers is None else _check.integer(workers, "workers", 1)
 
-    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Iterator[Record]:
+    def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Records:
         """Yield records as they finish; tasks still running end with the iterator."""
         ray, ours = _join(self.workers)
         running: dict[Any, tuple[Trial, int]] = {}

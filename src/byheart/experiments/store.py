@@ -72,9 +72,12 @@ class Store:
         connection = _connect(path, create=True)
         try:
             stated = json.dumps(plan.stated(), sort_keys=True)
-            if not _is_ours(connection):
-                if _is_used(connection):
-                    raise InputError(f"{path}: is not a byheart store; name another --store")
+            ours = _is_ours(connection)
+            if not ours and _is_used(connection):
+                raise InputError(f"{path}: is not a byheart store; name another --store")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if not ours:
                 from byheart import __version__
 
                 connection.execute("BEGIN IMMEDIATE")
@@ -186,9 +189,6 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
         )
-        if create:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
         _is_ours(connection)  # reads the header: fails here on a file of another kind
     except sqlite3.DatabaseError as error:
         if "not a database" in str(error):

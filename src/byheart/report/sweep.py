@@ -1,0 +1,114 @@
+"""A sweep on the terminal: its progress, and a summary of what its store holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from byheart.experiments.plan import Plan
+from byheart.experiments.record import Record
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, Record | None], None]]:
+    """Show trials done, time left and errors on stderr while it is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, newest: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[errors]}", style="red"),
+    )
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=600) as bar:
+        task = bar.add_task("trials", total=None, errors="")
+        errors = 0
+
+        def update(done: int, total: int, newest: Record | None) -> None:
+            nonlocal errors
+            if newest is None:  # the start: trials of an earlier run say nothing about speed
+                bar.reset(task, total=total, completed=done)
+            elif newest.error:
+                errors += 1
+            bar.update(task, completed=done, errors=f"{errors:,} failed" if errors else "")
+
+        yield update
+
+
+def summary(plan: Plan, records: list[Record], store: Path) -> None:
+    """Print what the store holds for each n, and the next command."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    measure = plan.measure
+    table = Table(box=None, pad_edge=False)
+    for heading in ("n", "trials", "P(Delta > 0)", "median distance"):
+        table.add_column(heading, justify="right")
+    for row in _by_size(records):
+        share = "" if row["p_positive"] is None else f"{row['p_positive']:.2f}"
+        middle = "" if row["distance"] is None else f"{row['distance']:.4g}"
+        table.add_row(f"{row['n']:,}", f"{row['trials']:,}", share, middle)
+    console.print(table)
+    console.print(Text(f"Delta > 0: {measure.delta}", style="dim"))
+    console.print(Text(f"distance: {measure.distance}", style="dim"))
+    failed = [record for record in records if record.error]
+    if failed:
+        first = failed[0]
+        console.print(
+            Text(
+                f"{len(failed):,} of {len(records):,} trials failed; the first, n = {first.n}, "
+                f"repeat {first.repeat}: {first.error}",
+                style="yellow",
+            )
+        )
+    console.print(Text(f"next: byheart transition {store}"))
+
+
+def summary_json(plan: Plan, records: list[Record]) -> str:
+    """Return the same as JSON."""
+    content: dict[str, Any] = {
+        "plan": plan.stated(),
+        "trials": len(records),
+        "errors": sum(record.error is not None for record in records),
+        "curve": [
+            {**row, "distance": "inf" if row["distance"] == float("inf") else row["distance"]}
+            for row in _by_size(records)
+        ],
+    }
+    return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _by_size(records: list[Record]) -> list[dict[str, Any]]:
+    from statistics import median
+
+    rows = []
+    for n in sorted({record.n for record in records}):
+        outcomes = [r.outcome for r in records if r.n == n and r.outcome]
+        rows.append(
+            {
+                "n": n,
+                "trials": len(outcomes),
+                "p_positive": sum(o.positive for o in outcomes) / len(outcomes)
+                if outcomes
+                else None,
+                "distance": median(o.distance for o in outcomes) if outcomes else None,
+            }
+        )
+    return rows
