@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from byheart.distances.densities import log_kernel_density, relative_sample_distance
+from byheart.distances.densities import (
+    leave_one_out,
+    log_kernel_density,
+    relative_sample_distance,
+)
 from byheart.distances.relative import relative_distance
 from byheart.errors import InputError
 from byheart.theory.gaussians import GaussianLaw
@@ -48,6 +52,27 @@ def test_many_samples_of_a_gaussian_agree_with_its_law():
     # sum, less in the mean over n points; 5 standard errors of 1%.
     assert found.log_cross_train == pytest.approx(exact.log_cross_train, abs=0.05)
     assert found.log_cross_fresh == pytest.approx(exact.log_cross_fresh, abs=0.05)
+
+
+def test_leave_one_out_is_the_loss_of_every_point_under_the_others():
+    x = np.random.default_rng(3).normal(size=(40, 2))
+    eps, loss = leave_one_out(x)
+    others = [np.delete(x, i, axis=0) for i in range(40)]
+
+    def direct(bandwidth):
+        return -np.mean(
+            [log_kernel_density(o, x[i : i + 1], bandwidth)[0] for i, o in enumerate(others)]
+        )
+
+    assert loss == pytest.approx(direct(eps), rel=1e-12)
+    assert all(loss <= direct(eps * factor) + 1e-12 for factor in (0.9, 1.1, 0.5, 2.0))
+
+
+def test_leave_one_out_needs_points_that_differ():
+    with pytest.raises(InputError, match="equal twin"):
+        leave_one_out(np.repeat(np.eye(3), 2, axis=0))
+    with pytest.raises(InputError, match="at least 3"):
+        leave_one_out(np.eye(2))
 
 
 def test_sets_of_different_columns_are_refused():

@@ -54,7 +54,7 @@ def test_too_few_rows_are_refused(tmp_path):
 
 def test_twins_have_no_scale(tmp_path):
     np.save(tmp_path / "x.npy", np.repeat(np.eye(2), 40, axis=0))
-    with pytest.raises(UsageError, match="equal twin"):
+    with pytest.raises(InputError, match="equal twin"):
         prepare(plan({"kind": "file", "path": "x.npy"}, folder=tmp_path))
 
 

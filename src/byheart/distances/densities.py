@@ -5,7 +5,9 @@ of order e^-d.
 
 Quality, KL form: KL(rho ‖ rho_G,eps) = −h(rho) − E log rho_G,eps(x). The entropy h(rho) of the data
 is unknown but common to all models, so the mean log loss of held-out points,
-−mean_h log rho_G,eps(h), ranks models and falls as they get better.
+−mean_h log rho_G,eps(h), ranks models and falls as they get better. Of m real points in place of
+the samples it is what a perfect model would have; `leave_one_out` finds the eps at which that is
+least, and the excess over it is a quality in nats with 0 for a perfect model.
 
 Relative distance, L2 form, of samples whose law is not known in closed form (arXiv 2411.17807):
 
@@ -60,6 +62,41 @@ def log_kernel_density(samples: ArrayLike, points: ArrayLike, bandwidth: float) 
     constant = math.log(len(a)) + a.shape[1] / 2 * math.log(2 * math.pi * eps**2)
     logs -= constant
     return logs
+
+
+def leave_one_out(points: ArrayLike) -> tuple[float, float]:
+    """Return the bandwidth eps at which points predict each other best, and their log loss there.
+
+    points: (m + 1, d), m ≥ 2. The loss is −(1/(m+1)) Σ_i log[(1/m) Σ_{j≠i} N(x_i; x_j, eps² I)],
+    nats; eps is sought from a twentieth of the median distance between nearest points up to twice
+    that or the data's deviation, whichever is larger, in steps of at most 8%. Time and memory O(m² d) and m² numbers. Raises InputError when that
+    distance is 0, as with duplicated rows.
+
+    >>> eps, loss = leave_one_out(np.random.default_rng(0).normal(size=(401, 1)))
+    >>> 0.2 < eps < 0.6 and 1.41 < loss < 1.5  # the entropy of N(0, 1) is 1.419
+    True
+    """
+    from scipy.spatial.distance import pdist, squareform
+    from scipy.special import logsumexp
+
+    x = _check.matrix(points, "points").astype(np.float64, copy=False)
+    m, d = len(x) - 1, x.shape[1]
+    if m < 2:
+        raise InputError(f"points: at least 3 are needed, got {len(x)}")
+    squared = squareform(pdist(x, "sqeuclidean"))
+    np.fill_diagonal(squared, np.inf)
+    typical = math.sqrt(float(np.median(squared.min(axis=1))))
+    if typical == 0:
+        raise InputError(
+            "points: half of them have an equal twin, and no bandwidth fits; leave twins out"
+        )
+    losses = {}
+    low, high = typical / 20, max(2 * typical, math.sqrt(float(x.var(axis=0).mean())))
+    for eps in np.geomspace(low, high, 1 + math.ceil(math.log(high / low) / 0.077)):
+        logs = logsumexp(squared / (-2 * eps**2), axis=1)
+        losses[float(eps)] = math.log(m) + d / 2 * math.log(2 * math.pi * eps**2) - logs.mean()
+    best = min(losses, key=losses.__getitem__)
+    return best, float(losses[best])
 
 
 def relative_sample_distance(

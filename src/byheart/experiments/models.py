@@ -1,8 +1,9 @@
 """From a training set to a model's law or samples, for every kind of model but a command.
 
 Linear models have a Gaussian law in closed form; the others are sampled. Samplers start at the
-training mean plus noise of 16 times the data's length and stop at a twentieth of the typical
-distance between neighbours, where the posterior mean of a training set is one of its points.
+training mean plus noise of 16 times the data's length and stop at a tenth of the bandwidth at
+which real points predict each other best, where the posterior mean of a training set is one of its
+points.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-_START, _STOP = 16.0, 0.05
+_START, _STOP = 16.0, 0.1
 
 
 def fit_law(

@@ -234,7 +234,8 @@ class Measure(NamedTuple):
         """What the distance between the data's law and the model's is here, in words."""
         return {
             "kl": "KL(rho_G ‖ rho), nats",
-            "log loss": "held-out log loss of a kernel density of the samples, nats",
+            "log loss": "held-out log loss of a kernel density of the samples, beyond that of as "
+            "many real points, nats",
             "l2": "squared difference of kernel densities, relative to the data's own",
             "coordinates": "squared difference of kernel densities, mean over coordinates",
         }[self.quality]

@@ -130,7 +130,8 @@ def _rows(train: Any, heldout: Any, generated: Any) -> tuple[Array, Array, Array
 
 
 def _log_loss(material: Material, heldout: Array, generated: Array) -> float:
-    return -float(np.mean(log_kernel_density(generated, heldout, material.bandwidth)))
+    logs = log_kernel_density(generated, heldout, material.bandwidth)
+    return -float(np.mean(logs)) - material.best_loss
 
 
 def _squared_difference(material: Material, heldout: Array, generated: Array) -> float:
