@@ -68,9 +68,9 @@ def leave_one_out(points: ArrayLike) -> tuple[float, float]:
     """Return the bandwidth eps at which points predict each other best, and their log loss there.
 
     points: (m + 1, d), m ≥ 2. The loss is −(1/(m+1)) Σ_i log[(1/m) Σ_{j≠i} N(x_i; x_j, eps² I)],
-    nats; eps is sought from a twentieth of the median distance between nearest points up to twice
-    that or the data's deviation, whichever is larger, in steps of at most 8%. Time and memory O(m² d) and m² numbers. Raises InputError when that
-    distance is 0, as with duplicated rows.
+    nats. eps is sought from a twentieth of the median distance between nearest points up to twice
+    that or the data's deviation, whichever is larger, in steps of at most 8%. Time O(m² d), memory
+    some m² numbers. Raises InputError when the median is 0, as with duplicated rows.
 
     >>> eps, loss = leave_one_out(np.random.default_rng(0).normal(size=(401, 1)))
     >>> 0.2 < eps < 0.6 and 1.41 < loss < 1.5  # the entropy of N(0, 1) is 1.419
