@@ -162,6 +162,9 @@ def unet(
     finest first; every level but the finest has attention, and each halves the image. The same
     seed gives the same weights. Raises UsageError for a size that cannot be halved so often,
     MissingExtraError without diffusers.
+
+    >>> unet((1, 8, 8), block_channels=(8, 16), seed=0).shape
+    (1, 8, 8)
     """
     with _initialising(seed):
         return _UNet(shape, block_channels)
@@ -283,6 +286,7 @@ class NeuralDenoiser(Denoiser):
         """
         import safetensors
 
+        _device(device)
         try:
             with safetensors.safe_open(str(path), framework="pt") as file:
                 text = (file.metadata() or {}).get("byheart")
@@ -304,12 +308,13 @@ class NeuralDenoiser(Denoiser):
             with torch.device("meta"):  # no memory, whatever sizes the file claims
                 network = build(**architecture)
             network.load_state_dict(tensors, assign=True)
-            schedule, shift = DiscreteBeta(**description["schedule"]), float(description["shift"])
+            schedule = DiscreteBeta(**description["schedule"])
+            return cls(network, schedule, float(description["shift"]), device)
         except MissingExtraError:
             raise
         except Exception as error:
-            raise InputError(f"{path}: is a damaged denoiser, {one_line(error)}") from error
-        return cls(network, schedule, shift, device)
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise InputError(f"{path}: is a damaged denoiser, {reason}") from error
 
 
 _NETWORKS: dict[str, Callable[..., Network]] = {"mlp": _MLP, "unet": _UNet}
