@@ -101,6 +101,20 @@ def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
     assert run(code).strip() == "[]"
 
 
+def test_diffusion_needs_torch_for_its_networks_only():
+    code = (
+        "import byheart.diffusion, sys\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.modules['torch'] = None\n"  # as if it were not installed
+        "for module in ('neural', 'training'):\n"
+        "    try:\n"
+        "        __import__(f'byheart.diffusion.{module}')\n"
+        "    except byheart.MissingExtraError as error:\n"
+        "        print(error)\n"
+    )
+    assert run(code).count('pip install "byheart[neural]"\n') == 2
+
+
 def test_public_names_exist_and_hide_no_module():
     for module in walk_packages([str(SOURCE)], "byheart."):
         with suppress(byheart.MissingExtraError):

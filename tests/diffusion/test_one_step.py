@@ -6,7 +6,7 @@ import contract
 import numpy as np
 import pytest
 
-from byheart.diffusion import LinearOneStepDenoiser, OneStepSampler, Start, VarianceExploding
+from byheart.diffusion import LinearOneStepDenoiser, OneStepSampler, VarianceExploding
 from byheart.errors import InputError, UsageError
 from byheart.theory.solvable_model import LinearOneStep
 
@@ -101,13 +101,3 @@ def test_refuses_any_other_noise_level():
 def test_refuses(points, s, error, message):
     with pytest.raises(error, match=message):
         LinearOneStepDenoiser.fit(points, s, np.random.default_rng(0))
-
-
-def test_the_start_law():
-    mean, count = np.array([5.0, -1.0]), 40_000
-    y = Start(mean, 3.0).draw(count, 2, 4.0, np.random.default_rng(3))
-    # N(mean, 25 I); z = 4.5 on two means and two deviations: false alarms below 3e-5.
-    assert (np.abs(y.mean(axis=0) - mean) < 4.5 * 5 / math.sqrt(count)).all()
-    np.testing.assert_allclose(y.std(axis=0), 5.0, rtol=4.5 / math.sqrt(2 * count))
-    noise = np.random.default_rng(4).standard_normal((3, 2))
-    np.testing.assert_array_equal(Start().draw(3, 2, 4.0, np.random.default_rng(4)), 4.0 * noise)

@@ -67,9 +67,10 @@ class Network(nn.Module):
 class _MLP(Network):
     def __init__(self, dimension: int, width: int, depth: int) -> None:
         super().__init__()
-        self.shape = (_check.integer(dimension, "dimension", 1),)
-        _check.integer(width, "width", 1)
-        _check.integer(depth, "depth", 1, 1000)
+        dimension = _check.integer(dimension, "dimension", 1)
+        width = _check.integer(width, "width", 1)
+        depth = _check.integer(depth, "depth", 1, 1000)
+        self.shape = (dimension,)
         self.architecture = {"kind": "mlp", "dimension": dimension, "width": width, "depth": depth}
         self.entry = nn.Linear(dimension, width)
         self.time = nn.Linear(2 * _FREQUENCIES, width)
@@ -273,8 +274,9 @@ class NeuralDenoiser(Denoiser):
             "shift": self.shift,
         }
         tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        text = json.dumps(description, default=lambda number: number.item())  # numpy's numbers
         try:
-            save_file(tensors, str(path), metadata={"byheart": json.dumps(description)})
+            save_file(tensors, str(path), metadata={"byheart": text})
         except Exception as error:
             raise UsageError(f"save: cannot write {path}, {one_line(error)}") from error
 
