@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -100,9 +101,24 @@ def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
     assert run(code).strip() == "[]"
 
 
+def test_diffusion_needs_torch_for_its_networks_only():
+    code = (
+        "import byheart.diffusion, sys\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.modules['torch'] = None\n"  # as if it were not installed
+        "for module in ('neural', 'training'):\n"
+        "    try:\n"
+        "        __import__(f'byheart.diffusion.{module}')\n"
+        "    except byheart.MissingExtraError as error:\n"
+        "        print(error)\n"
+    )
+    assert run(code).count('pip install "byheart[neural]"\n') == 2
+
+
 def test_public_names_exist_and_hide_no_module():
     for module in walk_packages([str(SOURCE)], "byheart."):
-        import_module(module.name)
+        with suppress(byheart.MissingExtraError):
+            import_module(module.name)
     submodules = {m.stem for m in SOURCE.glob("*.py")} | {m.name for m in SOURCE.iterdir()}
     for name in byheart.__all__:
         assert getattr(byheart, name) is not None

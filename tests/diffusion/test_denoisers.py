@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import contract
 import numpy as np
 import pytest
 
@@ -118,37 +119,18 @@ def test_small_noise_keeps_the_point_or_its_nearest_atom(case):
 
 @EVERY
 def test_rows_do_not_depend_on_each_other(case, monkeypatch):
-    y = np.random.default_rng(5).normal(size=(23, 2))
-    whole = case.denoiser.mean(y, 0.7)
-    alone = np.concatenate([case.denoiser.mean(row[None], 0.7) for row in y])
-    monkeypatch.setattr(denoisers, "_BLOCK_ENTRIES", 3 * len(POINTS))  # blocks of 3 rows
-    blocks = case.denoiser.mean(y, 0.7)
     # Only the order of additions in a matrix product may differ.
-    np.testing.assert_allclose(alone, whole, rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(blocks, whole, rtol=1e-12, atol=1e-13)
+    contract.rows_do_not_depend_on_each_other(case.denoiser, 0.7, 1e-12)
+    monkeypatch.setattr(denoisers, "_BLOCK_ENTRIES", 3 * len(POINTS))  # blocks of 3 rows
+    contract.rows_do_not_depend_on_each_other(case.denoiser, 0.7, 1e-12)
 
 
 @EVERY
-def test_does_not_change_its_argument(case):
-    y = np.random.default_rng(6).normal(size=(4, 2))
-    before = y.copy()
-    assert case.denoiser.mean(y, 0.7) is not y
-    np.testing.assert_array_equal(y, before)
-
-
-@EVERY
-@pytest.mark.parametrize("shape", [(3,), (3, 3), (2, 2, 2)])
-def test_refuses_another_shape(case, shape):
+def test_keeps_the_contract(case):
     assert case.denoiser.dimension == 2
-    with pytest.raises(UsageError, match=r"y must have shape \(m, 2\)"):
-        case.denoiser.mean(np.zeros(shape), 1.0)
-
-
-@EVERY
-@pytest.mark.parametrize("s", [0.0, -1.0, math.nan, math.inf, "1"])
-def test_refuses_another_noise_level(case, s):
-    with pytest.raises(UsageError, match="noise_level"):
-        case.denoiser.mean(np.zeros((1, 2)), s)
+    contract.does_not_change_its_argument(case.denoiser, 0.7)
+    contract.refuses_another_shape(case.denoiser, 1.0)
+    contract.refuses_another_noise_level(case.denoiser)
 
 
 def random_covariance(d, rank, rng):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from byheart.diffusion import CosineBeta, LinearBeta, VarianceExploding
+from byheart.diffusion import CosineBeta, DiscreteBeta, LinearBeta, VarianceExploding
 from byheart.errors import UsageError
 
 SCHEDULES = [
@@ -13,6 +13,7 @@ SCHEDULES = [
     LinearBeta(0.02, beta_min=5.0, beta_max=5.0),
     CosineBeta(0.02, 30.0),
     CosineBeta(1e-5, 30.0, offset=0.0),
+    DiscreteBeta(401, 4e-4, 0.02),  # 400 steps: 50, 20 and 10 of them divide it
 ]
 EVERY = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 
@@ -24,7 +25,9 @@ def test_levels_fall_from_first_to_floor(schedule):
     assert (np.diff(levels) < 0).all()
     # The inverse of s(u) and s(u) itself each round a few times; near s_min the linear schedule
     # takes expm1 of log1p(s_min^2), whose relative error stays of the order of 2^-53.
-    assert levels[-1] == pytest.approx(schedule.s_min, rel=1e-9)
+    floor = 0.0004**0.5 / 0.9996**0.5 if isinstance(schedule, DiscreteBeta) else schedule.s_min
+    assert levels[-1] == pytest.approx(floor, rel=1e-9)
+    np.testing.assert_allclose(schedule.noise_level(np.linspace(1, 0, 51)), levels, rtol=1e-12)
 
 
 @EVERY
@@ -64,6 +67,42 @@ def test_cosine_alpha_is_a_cosine():
     assert np.diff(angle, 2) == pytest.approx(np.zeros(29), abs=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+def test_discrete_beta_is_the_product_of_its_steps(scale):
+    chain = DiscreteBeta(200, 1e-4, 0.02, scale)
+    products = np.cumprod(1 - np.linspace(1e-4, 0.02, 200))[::-1]
+    # A product of k factors rounds by k 2^-53; at k = 1, 1/(1 - 1e-4) - 1 magnifies that by 1e4.
+    levels = chain.noise_levels(199)
+    np.testing.assert_allclose(levels, scale * np.sqrt(1 / products - 1), rtol=1e-11)
+    np.testing.assert_allclose(1 / (1 + (levels / scale) ** 2), products, rtol=200 * 2**-52)
+    np.testing.assert_allclose([chain.step(s) for s in levels], np.arange(200, 0, -1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 50, 150, 198])
+def test_discrete_beta_takes_a_subsequence(steps):
+    chain = DiscreteBeta()
+    levels = chain.noise_levels(steps)
+    assert len(levels) == steps + 1
+    assert (np.diff(levels) < 0).all()
+    every = chain.noise_levels(199)
+    assert set(levels) <= set(every)
+    assert (levels[0], levels[-1]) == (every[0], every[-1])
+
+
+def test_a_step_between_two_lies_between_them():
+    chain = DiscreteBeta(scale=2.0)
+    above, below = chain.noise_levels(199)[100:102]
+    # log(1 + (s/v)^2) is linear in the step: half a step is the geometric mean of 1 + (s/v)^2.
+    middle = 2 * math.sqrt(math.sqrt((1 + above**2 / 4) * (1 + below**2 / 4)) - 1)
+    assert chain.step(middle) == pytest.approx(99.5, rel=1e-9)
+
+
+@pytest.mark.parametrize("s", [0.0, 0.0099, 2.57, math.nan])
+def test_discrete_beta_knows_no_step_outside_of_its_chain(s):
+    with pytest.raises(UsageError, match="noise_level"):
+        DiscreteBeta().step(s)
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -75,6 +114,12 @@ def test_cosine_alpha_is_a_cosine():
         lambda: LinearBeta(0.1, beta_min=2.0, beta_max=1.0),
         lambda: CosineBeta(2.0, 1.0),
         lambda: CosineBeta(0.1, 1.0, offset=-0.1),
+        lambda: DiscreteBeta(1),
+        lambda: DiscreteBeta(beta_first=0.0),
+        lambda: DiscreteBeta(beta_first=0.03),
+        lambda: DiscreteBeta(beta_last=1.0),
+        lambda: DiscreteBeta(scale=0.0),
+        lambda: DiscreteBeta().noise_levels(200),
         lambda: VarianceExploding(0.1, 1.0).noise_levels(0),
         lambda: VarianceExploding(0.1, 1.0).noise_levels(2.5),
     ],

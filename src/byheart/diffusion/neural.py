@@ -67,9 +67,10 @@ class Network(nn.Module):
 class _MLP(Network):
     def __init__(self, dimension: int, width: int, depth: int) -> None:
         super().__init__()
-        self.shape = (_check.integer(dimension, "dimension", 1),)
-        _check.integer(width, "width", 1)
-        _check.integer(depth, "depth", 1, 1000)
+        dimension = _check.integer(dimension, "dimension", 1)
+        width = _check.integer(width, "width", 1)
+        depth = _check.integer(depth, "depth", 1, 1000)
+        self.shape = (dimension,)
         self.architecture = {"kind": "mlp", "dimension": dimension, "width": width, "depth": depth}
         self.entry = nn.Linear(dimension, width)
         self.time = nn.Linear(2 * _FREQUENCIES, width)
@@ -162,6 +163,9 @@ def unet(
     finest first; every level but the finest has attention, and each halves the image. The same
     seed gives the same weights. Raises UsageError for a size that cannot be halved so often,
     MissingExtraError without diffusers.
+
+    >>> unet((1, 8, 8), block_channels=(8, 16), seed=0).shape
+    (1, 8, 8)
     """
     with _initialising(seed):
         return _UNet(shape, block_channels)
@@ -270,8 +274,9 @@ class NeuralDenoiser(Denoiser):
             "shift": self.shift,
         }
         tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        text = json.dumps(description, default=lambda number: number.item())  # numpy's numbers
         try:
-            save_file(tensors, str(path), metadata={"byheart": json.dumps(description)})
+            save_file(tensors, str(path), metadata={"byheart": text})
         except Exception as error:
             raise UsageError(f"save: cannot write {path}, {one_line(error)}") from error
 
@@ -283,6 +288,7 @@ class NeuralDenoiser(Denoiser):
         """
         import safetensors
 
+        _device(device)
         try:
             with safetensors.safe_open(str(path), framework="pt") as file:
                 text = (file.metadata() or {}).get("byheart")
@@ -304,12 +310,13 @@ class NeuralDenoiser(Denoiser):
             with torch.device("meta"):  # no memory, whatever sizes the file claims
                 network = build(**architecture)
             network.load_state_dict(tensors, assign=True)
-            schedule, shift = DiscreteBeta(**description["schedule"]), float(description["shift"])
+            schedule = DiscreteBeta(**description["schedule"])
+            return cls(network, schedule, float(description["shift"]), device)
         except MissingExtraError:
             raise
         except Exception as error:
-            raise InputError(f"{path}: is a damaged denoiser, {one_line(error)}") from error
-        return cls(network, schedule, shift, device)
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise InputError(f"{path}: is a damaged denoiser, {reason}") from error
 
 
 _NETWORKS: dict[str, Callable[..., Network]] = {"mlp": _MLP, "unet": _UNet}

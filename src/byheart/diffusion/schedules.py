@@ -234,7 +234,7 @@ class DiscreteBeta(Schedule):
                 f"noise_level must lie on the chain, {low:.6g} to {high:.6g}, got {s:.6g}; "
                 f"take the levels from its noise_levels(steps)"
             )
-        area = math.log1p((s / self.scale) ** 2)
+        area = math.log1p((s / float(self.scale)) ** 2)
         return float(np.interp(area, self._areas, np.arange(1, self.length + 1)))
 
     @property

@@ -23,6 +23,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.errors import UsageError
+
 Array = NDArray[np.float64]
 
 
@@ -33,6 +35,7 @@ class Start:
 
     mean: a number or (d,), spread: a deviation of at least 0, both in the data's units.
     `LinearOneStepDenoiser.start` and `NeuralDenoiser.start` hold the law of their model.
+    Raises UsageError for values outside of these.
 
     >>> Start(mean=100.0, spread=3.0).draw(2, 5, 4.0, np.random.default_rng(0)).shape
     (2, 5)
@@ -41,8 +44,17 @@ class Start:
     mean: float | Array = 0.0
     spread: float = 0.0
 
+    def __post_init__(self) -> None:
+        if np.ndim(self.mean) > 1 or not np.isfinite(self.mean).all():
+            shape = np.shape(self.mean)
+            raise UsageError(f"start: mean must be finite, a number or (d,), got shape {shape}")
+        if not 0 <= self.spread < math.inf:
+            raise UsageError(f"start: spread must be finite and at least 0, got {self.spread!r}")
+
     def draw(self, count: int, d: int, noise_level: float, rng: np.random.Generator) -> Array:
-        """Return (count, d) noisy points at noise level s."""
+        """Return (count, d) noisy points at noise level s; UsageError for a mean not of size d."""
+        if np.ndim(self.mean) == 1 and len(np.asarray(self.mean)) != d:
+            raise UsageError(f"start: mean must have {d} entries, got {len(np.asarray(self.mean))}")
         scale = math.hypot(self.spread, noise_level)
         return self.mean + scale * rng.standard_normal((count, d))
 
