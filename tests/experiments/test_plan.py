@@ -56,6 +56,7 @@ def test_a_file_is_read_with_its_folder(tmp_path):
         (changed(sweep={"repeats": True}), r"sweep\.repeats .*integer, got True"),
         (changed(distance={"form": "kl", "definition": "paper"}), r'form = "kl" does not go'),
         (changed(distance={"fresh": "some"}), r'distance\.fresh must be "exact" or a number'),
+        (changed(distance={"fresh_rows": 16}), r"fresh set of 16.*distance\.fresh_rows = 1600"),
         (changed(distance={"fresh": 12}), r"sweep\.n goes up to 16.*distance\.fresh = 1600"),
         (
             changed(model={"kind": "empirical"}, distance={"fresh": "exact"}),
@@ -88,21 +89,21 @@ def test_a_file_that_is_no_plan(tmp_path, text, words):
 @pytest.mark.parametrize(
     ("sections", "measure"),
     [
-        ({}, ("paper", "l2", None, "kl")),
-        ({"distance": {"fresh": 2000}}, ("paper", "l2", 2000, "kl")),
-        ({"model": {"kind": "empirical"}}, ("matched", "kl", 400, "log loss")),
-        ({"distance": {"definition": "matched"}}, ("matched", "kl", 400, "kl")),
+        ({}, ("paper", "l2", None, 10_000, "kl")),
+        ({"distance": {"fresh": 2000}}, ("paper", "l2", 2000, 10_000, "kl")),
+        ({"model": {"kind": "empirical"}}, ("matched", "kl", 400, 10_000, "log loss")),
+        ({"distance": {"definition": "matched"}}, ("matched", "kl", 400, 10_000, "kl")),
         (
             {"model": {"kind": "empirical"}, "distance": {"form": "l2", "definition": "matched"}},
-            ("matched", "l2", 400, "l2"),
+            ("matched", "l2", 400, 10_000, "l2"),
         ),
         (
             {"model": {"kind": "empirical"}, "distance": {"definition": "paper", "fresh": 50}},
-            ("paper", "l2", 50, "log loss"),
+            ("paper", "l2", 50, 10_000, "log loss"),
         ),
         (
             {"distance": {"definition": "paper", "form": "coordinates"}},
-            ("paper", "coordinates", 400, "coordinates"),
+            ("paper", "coordinates", 400, 10_000, "coordinates"),
         ),
     ],
 )

@@ -196,11 +196,15 @@ class Sweep(_Section):
 
 
 class Distance(_Section):
-    """How Delta and the quality are measured; what is left out is chosen by `Plan.measure`."""
+    """How Delta and the quality are measured; what is left out is chosen by `Plan.measure`.
+
+    fresh: the number of fresh points of a trial, or "exact" to integrate `fresh_rows` of them out.
+    """
 
     definition: Literal["paper", "matched"] | None = None
     form: Literal["l2", "kl", "coordinates"] | None = None
     fresh: int | str | None = None
+    fresh_rows: Annotated[int, Field(ge=3)] = 10_000
 
     @field_validator("fresh")
     @classmethod
@@ -215,7 +219,8 @@ class Measure(NamedTuple):
 
     definition: Literal["paper", "matched"]
     form: Literal["l2", "kl", "coordinates"]
-    fresh: int | None  # number of held-out points; None: integrated out
+    fresh: int | None  # number of held-out points; None: fresh_rows of them are integrated out
+    fresh_rows: int
     quality: Literal["kl", "log loss", "l2", "coordinates"]
 
     @property
@@ -324,10 +329,11 @@ class Plan(_Section):
             )
         count = fresh if isinstance(fresh, int) else None
         largest = max(self.sweep.n)
-        if integrable and largest >= (count or 10_000):
+        rows, key = (asked.fresh_rows, "fresh_rows") if count is None else (count, "fresh")
+        if integrable and largest >= rows:
             raise UsageError(
-                f"sweep.n goes up to {largest:,}, but the fresh set of {count or 10_000:,} points "
-                f"must be larger than every training set; set distance.fresh = {100 * largest}"
+                f"sweep.n goes up to {largest:,}, but the fresh set of {rows:,} points must be "
+                f"larger than every training set; set distance.{key} = {100 * largest}"
             )
         quality: Literal["kl", "log loss", "l2", "coordinates"] = "log loss"
         if form == "coordinates":
@@ -336,7 +342,7 @@ class Plan(_Section):
             quality = "kl"
         elif (definition, form) == ("matched", "l2"):
             quality = "l2"
-        return Measure(definition, form, count, quality)
+        return Measure(definition, form, count, asked.fresh_rows, quality)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

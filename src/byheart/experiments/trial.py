@@ -54,7 +54,7 @@ def run_trial(material: Material, trial: Trial) -> Outcome:
         and isinstance(plan.model, LinearModel | LinearMultiStepModel)
     ):
         law = fit_law(plan.model, train, np.random.default_rng(model))
-        return _exact(plan.data, train, heldout, law)
+        return _exact(material, plan.data, train, heldout, law)
     if isinstance(plan.model, CommandModel):
         generated: Any = str(_run(material, plan.model, trial, train, model))
     else:
@@ -66,10 +66,17 @@ def run_trial(material: Material, trial: Trial) -> Outcome:
     return _sampled(material, train, heldout, generated)
 
 
-def _exact(data: GaussianData, train: Array, heldout: Array, law: GaussianLaw) -> Outcome:
+def _exact(
+    material: Material, data: GaussianData, train: Array, heldout: Array, law: GaussianLaw
+) -> Outcome:
     """The paper's definition for Gaussian data and a Gaussian model, in closed form."""
     delta = relative_distance(
-        train, law, mean=data.mean, sigma=data.std, fresh=heldout if len(heldout) else "exact"
+        train,
+        law,
+        mean=data.mean,
+        sigma=data.std,
+        fresh=heldout if len(heldout) else "exact",
+        fresh_rows=material.plan.measure.fresh_rows,
     )
     truth = GaussianLaw.isotropic(np.full(data.dimension, data.mean), data.std**2)
     return Outcome(
