@@ -254,10 +254,11 @@ class MemorizationMonitor:
                     f"{name}={mine!r}; make it with the same rows and settings"
                 )
         try:
-            crossed = np.unpackbits(
-                np.frombuffer(base64.b64decode(state["crossed"]), dtype=np.uint8),
-                count=self._test.crossed.size,
-            )
+            size = self._test.crossed.size
+            bits = np.frombuffer(base64.b64decode(state["crossed"]), dtype=np.uint8)
+            if len(bits) != -(-size // 8):
+                raise ValueError(f"{len(bits)} bytes of crossed columns")
+            crossed = np.unpackbits(bits, count=size)
             looks = _check.integer(state["looks"], "looks", 0)
             observations = [_observation_of(o) for o in state["observations"]]
             qualities = [
@@ -269,6 +270,9 @@ class MemorizationMonitor:
                 raise ValueError(f"{looks} looks, {len(observations)} observations")
             if len({len(q.heldout_terms) for q in qualities}) > 1:
                 raise ValueError("qualities of different length")
+            steps = [_check.integer(o.step, "step", 0) for o in observations]
+            if sorted(set(steps)) != steps:
+                raise ValueError("steps do not grow")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"the state of the monitor is damaged ({error})") from None
         self._test.crossed = crossed.reshape(self._test.crossed.shape).astype(bool)
