@@ -179,7 +179,7 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_happened():
     whole, train, _ = small()
     steps(whole, range(1, 6), train)
     first, _, _ = small()
-    steps(first, range(1, 3), train)
+    steps(first, np.arange(1, 3), train)
     state = json.loads(json.dumps(first.state_dict()))
     assert state == first.state_dict()
     resumed, _, _ = small()

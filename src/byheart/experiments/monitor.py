@@ -153,8 +153,7 @@ class MemorizationMonitor:
         Raises UsageError for a step that is not beyond the last one, InputError for samples that
         do not fit the training rows; whatever `sample` raises passes through.
         """
-        self._require_new(step)
-        return self._observe(step, self._draw(sample))
+        return self._observe(self._new(step), self._draw(sample))
 
     def checkpoint(self, step: int, sample: Sample, label: str | Path | None = None) -> Checkpoint:
         """Audit the samples of `step` in full, and count it as a look if it is a new step.
@@ -163,8 +162,7 @@ class MemorizationMonitor:
         and level; errors are those of `observe` and of `byheart.audit`.
         """
         seen = self._observations[-1].step if self._observations else -1
-        if _check.integer(step, "step", 0) < seen:
-            self._require_new(step)
+        step = seen if step == seen else self._new(step)
         made = sample(self._samples) if callable(sample) else sample
         outcome = self._audit(made)
         if step > seen:
@@ -294,13 +292,15 @@ class MemorizationMonitor:
             "ignore": list(self._ignore),
         }
 
-    def _require_new(self, step: int) -> None:
+    def _new(self, step: int) -> int:
+        step = _check.integer(step, "step", 0)
         last = self._observations[-1].step if self._observations else -1
-        if _check.integer(step, "step", 0) <= last:
+        if step <= last:
             raise UsageError(
                 f"step {step} is not beyond step {last}, the last one observed; steps must grow. "
                 "To go back to a checkpoint of the training, load_state_dict its monitor's state"
             )
+        return step
 
     def _draw(self, sample: Sample) -> Samples:
         return read(sample(self._samples) if callable(sample) else sample, "generated")

@@ -38,34 +38,35 @@ from byheart.auditing.result import Interval
 Floats = NDArray[np.float64]
 Rows = NDArray[np.floating]
 
-MOST_HELDOUT = 2000  # held-out rows in use: bounds the cost, and a record's size
+MOST_HELDOUT = 1000  # held-out rows in use: bounds the cost, and a record's size
 _BLOCK = 512
 
 
 def mean_distances(rows: Rows, others: Rows) -> tuple[Floats, Floats]:
     """Return the mean distance to `others` (q, d) of each of `rows` (p, d), and the other way.
 
-    In float64 from products of centred rows: the error of a distance is about 1e-8 of the rows'
-    norm at worst, for equal rows.
+    From products of centred rows, in their own precision: the error of a distance is at worst,
+    for equal rows, about 1e-8 of the rows' norm, 3e-4 in float32; far less in a mean.
 
     >>> there, back = mean_distances(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]]))
     >>> there.tolist(), back.tolist()
     ([2.0, 1.0], [1.0, 2.0])
     """
     centre = others.mean(axis=0, dtype=np.float64)
-    b = others - centre
+    dtype = rows.dtype
+    b = (others - centre).astype(dtype, copy=False)
     b_squares = np.einsum("ij,ij->i", b, b)
     there, back = np.empty(len(rows)), np.zeros(len(others))
     for start in range(0, len(rows), _BLOCK):
-        a = rows[start : start + _BLOCK] - centre
+        a = (rows[start : start + _BLOCK] - centre).astype(dtype, copy=False)
         squares = a @ b.T
         squares *= -2
         squares += np.einsum("ij,ij->i", a, a)[:, None]
         squares += b_squares
         np.maximum(squares, 0, out=squares)
         np.sqrt(squares, out=squares)
-        there[start : start + _BLOCK] = squares.mean(axis=1)
-        back += squares.sum(axis=0)
+        there[start : start + _BLOCK] = squares.mean(axis=1, dtype=np.float64)
+        back += squares.sum(axis=0, dtype=np.float64)
     return there, back / len(rows)
 
 
