@@ -169,6 +169,14 @@ def test_a_changing_number_of_samples_is_said():
     assert "between 60 and 90" in monitor.result().warnings[0]
 
 
+def test_too_few_relabellings_for_the_plan_are_said():
+    assert not small(looks=5, permutations=199)[0].result().warnings  # 200 .05 .8 = 8 looks
+    (warning,) = small(looks=16, permutations=199)[0].result().warnings
+    assert "up to 1 looks late" in warning
+    assert "permutations=399" in warning
+    assert not small(looks=16, permutations=399)[0].result().warnings
+
+
 def test_a_resumed_run_goes_on_as_if_nothing_had_happened():
     def steps(monitor, numbers, train):
         for step in numbers:

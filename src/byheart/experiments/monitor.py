@@ -28,6 +28,7 @@ chosen with these held-out rows: audit it on others before release.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,7 +46,7 @@ from byheart.errors import InputError, UsageError
 from byheart.experiments.baseline import Baseline, Look
 from byheart.experiments.monitor_result import Checkpoint, MonitorResult, Observation
 from byheart.experiments.quality import Quality, turn
-from byheart.experiments.sequential import SequentialTest
+from byheart.experiments.sequential import PLANNED_SHARE, SequentialTest
 from byheart.samples import Encoded, Samples, encode, encode_alone, read
 
 Sample = Callable[[int], Any] | Any
@@ -184,6 +185,13 @@ class MemorizationMonitor:
         steps = [o.step for o in self._observations]
         counts = {o.samples for o in self._observations}
         warnings: list[str] = []
+        wait = math.ceil(self._looks / (PLANNED_SHARE * self._level * (self._permutations + 1)))
+        if wait > 1:
+            warnings.append(
+                f"with {self._permutations:,} relabellings for {self._looks:,} looks an alarm may "
+                f"come up to {wait - 1:,} looks late; pass permutations="
+                f"{math.ceil(self._looks / (PLANNED_SHARE * self._level)) - 1} or more"
+            )
         if len(counts) > 1:
             warnings.append(
                 f"the number of samples changed between {min(counts):,} and {max(counts):,}: "
