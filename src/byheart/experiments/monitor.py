@@ -27,7 +27,6 @@ chosen with these held-out rows: audit it on others before release.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,12 +44,12 @@ from byheart.auditing.protocol import MINIMUM_ROWS, audit
 from byheart.errors import InputError, UsageError
 from byheart.experiments.baseline import Baseline, Look
 from byheart.experiments.monitor_result import Checkpoint, MonitorResult, Observation
+from byheart.experiments.monitor_state import MonitorState
 from byheart.experiments.quality import Quality, turn
 from byheart.experiments.sequential import PLANNED_SHARE, SequentialTest
 from byheart.samples import Encoded, Samples, encode, encode_alone, read
 
 Sample = Callable[[int], Any] | Any
-STATE_VERSION = 1
 
 
 class MemorizationMonitor:
@@ -224,20 +223,13 @@ class MemorizationMonitor:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs, as plain JSON values, to save with the weights."""
-        return {
-            "version": STATE_VERSION,
-            "settings": self._settings(),
-            "looks": self._test.looks,
-            "crossed": _packed(np.packbits(self._test.crossed)),
-            "observations": [_plain(o) for o in self._observations],
-            "qualities": [
-                [q.value, q.variance, _packed(q.heldout_terms.astype("<f8"))]
-                for q in self._qualities
-            ],
-            "checkpoints": [
-                {k: v for k, v in _plain(c).items() if k != "audit"} for c in self._checkpoints
-            ],
-        }
+        return MonitorState(
+            self._test.looks,
+            self._test.crossed,
+            self._observations,
+            self._qualities,
+            self._checkpoints,
+        ).to_dict(self._settings())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`, of a monitor with the same rows and settings.
@@ -245,46 +237,10 @@ class MemorizationMonitor:
         Raises UsageError for a state of other rows or settings, naming them, and for anything else
         that is no state; the monitor is then as it was.
         """
-        try:
-            version, settings = state["version"], dict(state["settings"])
-        except (KeyError, TypeError, ValueError):
-            raise UsageError(
-                "this is no state of a monitor; pass what state_dict() returned"
-            ) from None
-        if version != STATE_VERSION:
-            raise UsageError(f"the state has version {version!r}, not {STATE_VERSION}")
-        for name, mine in self._settings().items():
-            if settings.get(name) != mine:
-                raise UsageError(
-                    f"the state was saved with {name}={settings.get(name)!r}, and this monitor has "
-                    f"{name}={mine!r}; make it with the same rows and settings"
-                )
-        try:
-            size = self._test.crossed.size
-            bits = np.frombuffer(base64.b64decode(state["crossed"]), dtype=np.uint8)
-            if len(bits) != -(-size // 8):
-                raise ValueError(f"{len(bits)} bytes of crossed columns")
-            crossed = np.unpackbits(bits, count=size)
-            looks = _check.integer(state["looks"], "looks", 0)
-            observations = [_observation_of(o) for o in state["observations"]]
-            qualities = [
-                Quality(float(value), np.frombuffer(base64.b64decode(text), "<f8"), float(variance))
-                for value, variance, text in state["qualities"]
-            ]
-            checkpoints = [Checkpoint(**c) for c in state["checkpoints"]]
-            if not len(observations) == len(qualities) == looks:
-                raise ValueError(f"{looks} looks, {len(observations)} observations")
-            if len({len(q.heldout_terms) for q in qualities}) > 1:
-                raise ValueError("qualities of different length")
-            steps = [_check.integer(o.step, "step", 0) for o in observations]
-            if sorted(set(steps)) != steps:
-                raise ValueError("steps do not grow")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UsageError(f"the state of the monitor is damaged ({error})") from None
-        self._test.crossed = crossed.reshape(self._test.crossed.shape).astype(bool)
-        self._test.looks = looks
-        self._observations, self._qualities = observations, qualities
-        self._checkpoints = checkpoints
+        loaded = MonitorState.from_dict(state, self._settings(), self._test.crossed.shape)
+        self._test.looks, self._test.crossed = loaded.looks, loaded.crossed
+        self._observations, self._qualities = loaded.observations, loaded.qualities
+        self._checkpoints = loaded.checkpoints
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -402,16 +358,3 @@ def _require_rows(samples: Samples) -> None:
             f"{samples.where}: {samples.rows} rows; a monitor needs at least {MINIMUM_ROWS} in "
             "each set, some hundreds to find anything"
         )
-
-
-def _packed(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(record).items()}
-
-
-def _observation_of(stored: Mapping[str, Any]) -> Observation:
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-    return Observation(**fields)
