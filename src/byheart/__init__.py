@@ -13,18 +13,24 @@ from byheart.errors import ByheartError, InputError, MissingExtraError, UsageErr
 if TYPE_CHECKING:
     from byheart.auditing.protocol import audit
     from byheart.auditing.result import AuditResult
+    from byheart.experiments.monitor import MemorizationMonitor
 
 __version__ = "0.1.0"
 __all__ = [
     "AuditResult",
     "ByheartError",
     "InputError",
+    "MemorizationMonitor",
     "MissingExtraError",
     "UsageError",
     "audit",
 ]
 
-_HOMES = {"audit": "byheart.auditing.protocol", "AuditResult": "byheart.auditing.result"}
+_HOMES = {
+    "audit": "byheart.auditing.protocol",
+    "AuditResult": "byheart.auditing.result",
+    "MemorizationMonitor": "byheart.experiments.monitor",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from conftest import Bench
 
-from byheart.auditing.permutation import Group, Units, pool_p_values, upper_ranks
+from byheart.auditing.permutation import Group, Units, pool_columns, pool_p_values, upper_ranks
 from byheart.auditing.statistics import TailCount
 
 
@@ -28,6 +28,7 @@ def test_pooling_equals_its_definition():
         combined.append([np.mean(smallest <= s) / group.weight for s in smallest])
     family = np.min(combined, axis=0)
     pooled = pool_p_values(groups, values)
+    np.testing.assert_array_equal(pool_columns(groups, values), family)
     assert pooled.p_value == np.mean(family <= family[0])
     assert min(t.p_adjusted for t in pooled.tests) == pooled.p_value
     assert all(t.p_adjusted >= t.p_value for t in pooled.tests)

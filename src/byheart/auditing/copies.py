@@ -111,23 +111,33 @@ def memorized_lower_bound(
     return bound
 
 
-def _berk_jones_p_value(
-    marked: NDArray[np.bool_], count: int, rng: np.random.Generator, relabellings: int
-) -> float:
-    """Return the Monte Carlo p-value of Berk–Jones for one ranked 0/1 sequence of `count` ones."""
-    rows = len(marked)
-    if rows < 2 or count in (0, rows):
-        return 1.0
+def berk_jones_null(rows: int, count: int, rng: np.random.Generator, relabellings: int) -> Floats:
+    """Return Berk–Jones of random 0/1 sequences of `rows` entries and `count` ones.
+
+    Shape (relabellings,); the cuts are those of `ladder(rows)`.
+    """
     cuts = ladder(rows)
     blocks = np.diff(np.concatenate([[0], cuts, [rows]]))
     # Under the null the counts per block of ranks are multivariate hypergeometric.
     null = rng.multivariate_hypergeometric(blocks, count, size=relabellings, method="marginals")
-    observed = np.add.reduceat(marked, np.concatenate([[0], cuts[:-1]]))
-    # reduceat's last block runs to the end; it has to stop at the last cut.
-    observed[-1] = marked[cuts[-2] if len(cuts) > 1 else 0 : cuts[-1]].sum()
-    counts = np.cumsum(np.column_stack([observed, null[:, :-1].T]), axis=0, dtype=np.intp)
-    values = berk_jones(counts, cuts, rows, count)
-    return float(np.mean(values >= values[0]))
+    return berk_jones(np.cumsum(null[:, :-1].T, axis=0, dtype=np.intp), cuts, rows, count)
+
+
+def berk_jones_value(marked: NDArray[np.bool_]) -> float:
+    """Return Berk–Jones of one 0/1 sequence, the most suspicious entry first."""
+    cuts = ladder(len(marked))
+    counts = np.cumsum(marked, dtype=np.intp)[cuts - 1]
+    return float(berk_jones(counts[:, None], cuts, len(marked), int(marked.sum()))[0])
+
+
+def _berk_jones_p_value(
+    marked: NDArray[np.bool_], count: int, rng: np.random.Generator, relabellings: int
+) -> float:
+    """Return the Monte Carlo p-value of Berk–Jones for one ranked 0/1 sequence of `count` ones."""
+    if len(marked) < 2 or count in (0, len(marked)):
+        return 1.0
+    null = berk_jones_null(len(marked), count, rng, relabellings)
+    return float((1 + np.sum(null >= berk_jones_value(marked))) / (relabellings + 1))
 
 
 def excess_p_value(train_hits: int, heldout_hits: int, train: int, heldout: int) -> float:

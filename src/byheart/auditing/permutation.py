@@ -89,19 +89,34 @@ def upper_ranks(values: Floats) -> Floats:
     return np.asarray((columns - np.asarray(below, dtype=np.float64)) / columns)
 
 
+def pool_columns(groups: Sequence[Group], values: Sequence[Floats]) -> Floats:
+    """Return the pooled p of every column in units of weight, (B + 1,); small means memorization.
+
+    values[g]: (statistics of group g, B + 1). All columns are treated alike, so the entries may be
+    ranked, or compared with those of other families over the same relabellings.
+    """
+    return _combined(groups, [upper_ranks(table) for table in values])
+
+
+def _combined(groups: Sequence[Group], ranks: Sequence[Floats]) -> Floats:
+    parts = [
+        upper_ranks(-p.min(axis=0)[None])[0] / group.weight
+        for group, p in zip(groups, ranks, strict=True)
+    ]
+    return np.asarray(np.min(parts, axis=0))
+
+
 def pool_p_values(groups: Sequence[Group], values: Sequence[Floats]) -> Pooled:
     """Pool values[g], (statistics of group g, B + 1), into the family's p-value."""
-    combined = []
+    ranks = [upper_ranks(table) for table in values]
+    family = _combined(groups, ranks)
     rows: list[tuple[str, float, float, float]] = []  # name, value, own p, p in units of weight
-    for group, table in zip(groups, values, strict=True):
-        p = upper_ranks(table)
+    for group, table, p in zip(groups, values, ranks, strict=True):
         smallest = p.min(axis=0)
-        combined.append(upper_ranks(-smallest[None])[0] / group.weight)
         for j, statistic in enumerate(group.statistics):
             # What the group would contribute if this statistic alone had set its minimum.
             alone = float(np.mean(smallest <= p[j, 0])) / group.weight
             rows.append((statistic.name, float(table[j, 0]), float(p[j, 0]), alone))
-    family = np.min(combined, axis=0)
     return Pooled(
         p_value=float(np.mean(family <= family[0])),
         tests=tuple(

@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +15,8 @@ from byheart.errors import UsageError
 
 if TYPE_CHECKING:
     import altair
+
+Chart = TypeVar("Chart", bound="altair.LayerChart | altair.VConcatChart")
 
 WIDTH, HEIGHT = 310, 205  # pixels of the plotting area at scale 1
 
@@ -83,7 +85,7 @@ def shared_legend() -> altair.Legend:
     """Return the legend above the chart that colour, dash and shape share."""
     import altair as alt
 
-    return alt.Legend(title=None, orient="top", symbolStrokeWidth=2, offset=6)
+    return alt.Legend(title=None, orient="top", symbolStrokeWidth=2, offset=6, columnPadding=16)
 
 
 def colour(name: str, domain: Sequence[str]) -> altair.Color:
@@ -121,11 +123,30 @@ def styled(
     """Return the layers as one chart with its words: title, subtitle, description."""
     import altair as alt
 
+    chart: altair.LayerChart = alt.LayerChart(layer=layers).properties(width=WIDTH, height=HEIGHT)
+    return _dressed(chart, title, subtitle, description)
+
+
+def stacked(
+    panels: list[altair.LayerChart], title: str, subtitle: str, description: str
+) -> altair.VConcatChart:
+    """Return panels of one x axis, each with its own height, below each other, with their words."""
+    import altair as alt
+
+    chart: altair.VConcatChart = alt.VConcatChart(
+        vconcat=[panel.properties(width=WIDTH) for panel in panels]
+    )
+    chart = chart.properties(spacing=8).resolve_scale(
+        x="shared", color="independent", shape="independent", strokeDash="independent"
+    )
+    return _dressed(chart, title, subtitle, description)
+
+
+def _dressed(chart: Chart, title: str, subtitle: str, description: str) -> Chart:
+    import altair as alt
+
     ink, muted, grid = COLOURS["ink"], COLOURS["muted"], COLOURS["grid"]
-    chart: altair.LayerChart = alt.LayerChart(layer=layers)
-    drawn: altair.LayerChart = chart.properties(
-        width=WIDTH,
-        height=HEIGHT,
+    drawn: Any = chart.properties(
         title=alt.Title(text=title, subtitle=_wrapped(subtitle)),
         description=description,
         background="transparent",
@@ -148,7 +169,7 @@ def styled(
         titlePadding=8,
         labelOverlap=True,
     )
-    return drawn
+    return cast("Chart", drawn)
 
 
 def _wrapped(text: str, columns: int = 56) -> list[str]:
