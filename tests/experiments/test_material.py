@@ -40,7 +40,7 @@ def test_train_and_heldout_share_nothing(tmp_path, kind):
     assert not rows(train) & rows(heldout)
     again, _ = material.split(20, np.random.default_rng(1))
     assert np.array_equal(train, again)
-    assert material.bandwidth > 0
+    assert material.spacing > 0
     assert material.dimension == train.reshape(20, -1).shape[1]
 
 

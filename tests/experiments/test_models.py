@@ -52,7 +52,7 @@ def test_the_empirical_model_returns_training_points():
     shared = material({"kind": "empirical"})
     drawn = draw_samples(shared.plan.model, shared, x, 50, np.random.SeedSequence(0))
     gaps = np.linalg.norm(drawn[:, None] - x[None], axis=2).min(axis=1)
-    assert np.median(gaps) < 1e-3 * shared.bandwidth
+    assert np.median(gaps) < 1e-3 * shared.spacing
 
 
 def test_the_kernel_smoothed_model_is_as_wide_as_its_kernel():

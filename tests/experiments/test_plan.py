@@ -91,15 +91,15 @@ def test_a_file_that_is_no_plan(tmp_path, text, words):
     [
         ({}, ("paper", "l2", None, 10_000, "kl")),
         ({"distance": {"fresh": 2000}}, ("paper", "l2", 2000, 10_000, "kl")),
-        ({"model": {"kind": "empirical"}}, ("matched", "kl", 400, 10_000, "log loss")),
+        ({"model": {"kind": "empirical"}}, ("matched", "kl", 400, 10_000, "energy")),
         ({"distance": {"definition": "matched"}}, ("matched", "kl", 400, 10_000, "kl")),
         (
             {"model": {"kind": "empirical"}, "distance": {"form": "l2", "definition": "matched"}},
-            ("matched", "l2", 400, 10_000, "l2"),
+            ("matched", "l2", 400, 10_000, "energy"),
         ),
         (
             {"model": {"kind": "empirical"}, "distance": {"definition": "paper", "fresh": 50}},
-            ("paper", "l2", 50, 10_000, "log loss"),
+            ("paper", "l2", 50, 10_000, "energy"),
         ),
         (
             {"distance": {"definition": "paper", "form": "coordinates"}},

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from byheart import _check
-from byheart.errors import UsageError
+from byheart.errors import InputError, UsageError
 from byheart.theory.gaussians import (
     GaussianLaw,
     log_kernel_overlap,
@@ -118,6 +118,39 @@ def relative_distance(
         log_pair_fresh = math.log1p(-1 / rows) + log_kernel_pairs(points, 2 * fresh_variance)
         log_cross_fresh = float(log_kernel_overlap(points, fresh_variance, law))
     return combine(log_pair_train, log_cross_train, log_pair_fresh, log_cross_fresh)
+
+
+def relative_sample_distance(
+    train: ArrayLike, fresh: ArrayLike, generated: ArrayLike, *, sigma: float = 1.0
+) -> RelativeDistance:
+    """Return Delta of a model whose law is known by samples only, smoothed like the other sets.
+
+    With G = m samples, cross(A) = (1/(N m)) Σ_ij N(a_i − g_j; 0, (eps_A² + eps_G²) I). train:
+    (n, d), n ≥ 2; fresh: (N_O, d), never trained on; generated: (m, d). sigma: h of eps(N), one for
+    all. Raises InputError for sets that do not match. Source: arXiv 2411.17807; derived above.
+
+    >>> rng = np.random.default_rng(0)
+    >>> train, fresh = rng.normal(size=(20, 3)), rng.normal(size=(2000, 3))
+    >>> relative_sample_distance(train, fresh, train + 1e-3).sign
+    -1
+    """
+    t, o, g = (
+        _check.matrix(values, role).astype(np.float64, copy=False)
+        for values, role in ((train, "train"), (fresh, "fresh"), (generated, "generated"))
+    )
+    d = t.shape[1]
+    if not d == o.shape[1] == g.shape[1]:
+        raise InputError(
+            "train, fresh and generated must have the same columns: "
+            f"{t.shape}, {o.shape}, {g.shape}"
+        )
+    variance_g = bandwidth(len(g), d, sigma) ** 2
+    terms = []
+    for x in (t, o):
+        variance = bandwidth(len(x), d, sigma) ** 2
+        terms.append(math.log1p(-1 / len(x)) + log_kernel_pairs(x, 2 * variance))
+        terms.append(log_kernel_pairs(x, variance + variance_g, g))
+    return combine(*terms)
 
 
 def combine(

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.distances.densities import leave_one_out
-from byheart.errors import UsageError
+from byheart.distances.neighbours import within
+from byheart.errors import InputError, UsageError
 from byheart.experiments.plan import FileData, GaussianData, Plan
 from byheart.samples import encode_alone, fingerprint, read
 
 Array = NDArray[np.float64]
 
-_SCALE_ROWS = 1000  # most real points that stand in for samples of a perfect model
+_SCALE_ROWS = 1000  # rows that the typical distance between neighbours is taken from
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,13 @@ class Material:
     """Shared by all trials of `plan`, and picklable.
 
     pool: rows to split, an array (rows, ...) or, for a command on a table, a pyarrow.Table; None
-    for Gaussian data. bandwidth: eps of the quality figure, the same for all n; best_loss: the log
-    loss of as many real points as there are samples, nats. deviations: of each coordinate, (d,).
-    folder: of the commands.
+    for Gaussian data. spacing: the median distance between nearest data points. deviations: of each
+    coordinate, (d,). folder: of the commands.
     """
 
     plan: Plan
     pool: Any
-    bandwidth: float
-    best_loss: float
+    spacing: float
     deviations: Array
     folder: Path | None
 
@@ -85,7 +83,7 @@ def prepare(plan: Plan, folder: Path | None = None) -> Material:
         rng = np.random.default_rng(plan.sweep.seed)
         points = data.std * rng.standard_normal((_SCALE_ROWS, data.dimension))
         deviations = np.full(data.dimension, data.std)
-        return Material(plan, None, *_scale(points, plan), deviations, folder)
+        return Material(plan, None, _spacing(points), deviations, folder)
     if isinstance(data, FileData):
         samples = read(str(Path(plan.folder) / data.path), "data")
         encoded, _ = encode_alone(samples)
@@ -103,7 +101,7 @@ def prepare(plan: Plan, folder: Path | None = None) -> Material:
             f"need {needed:,} rows, and the data have {len(flat):,}; "
             "lower sweep.n or distance.fresh"
         )
-    return Material(plan, pool, *_scale(flat, plan), flat.std(axis=0), folder)
+    return Material(plan, pool, _spacing(flat), flat.std(axis=0), folder)
 
 
 def data_fingerprint(plan: Plan) -> str:
@@ -121,7 +119,10 @@ def digits() -> Array:
     return np.asarray(images, dtype=np.float64) / 16
 
 
-def _scale(points: Array, plan: Plan) -> tuple[float, float]:
-    """Return the bandwidth and the log loss of real points in place of samples."""
-    order = np.random.default_rng(plan.sweep.seed).permutation(len(points))
-    return leave_one_out(points[order[: min(plan.sweep.samples, _SCALE_ROWS) + 1]])
+def _spacing(points: Array) -> float:
+    found = float(np.median(within(points[:_SCALE_ROWS], 1).distances))
+    if found == 0:
+        raise InputError(
+            "data: more than half of the rows have an equal twin; give data without repeated rows"
+        )
+    return found

@@ -1,9 +1,8 @@
 """From a training set to a model's law or samples, for every kind of model but a command.
 
 Linear models have a Gaussian law in closed form; the others are sampled. Samplers start at the
-training mean plus noise of 16 times the data's length and stop at a tenth of the bandwidth at
-which real points predict each other best, where the posterior mean of a training set is one of its
-points.
+training mean plus noise of 16 times the data's length and stop at a twentieth of the typical
+distance between neighbours, where the posterior mean of a training set is one of its points.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-_START, _STOP = 16.0, 0.1
+_START, _STOP = 16.0, 0.05
 
 
 def fit_law(
@@ -100,7 +99,7 @@ def _draw(
     if isinstance(model, KernelSmoothedModel):
         denoiser = KernelSmoothedDenoiser(points, model.bandwidth)
     length = math.sqrt(float(np.sum(material.deviations**2)))
-    schedule = VarianceExploding(_STOP * material.bandwidth, _START * length)
+    schedule = VarianceExploding(_STOP * material.spacing, _START * length)
     start = Start(mean=points.mean(axis=0))
     sampler = HeunSampler(denoiser, schedule, model.steps, finish="posterior_mean", start=start)
     return sampler.sample(count, rng)

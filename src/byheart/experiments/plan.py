@@ -221,7 +221,7 @@ class Measure(NamedTuple):
     form: Literal["l2", "kl", "coordinates"]
     fresh: int | None  # number of held-out points; None: fresh_rows of them are integrated out
     fresh_rows: int
-    quality: Literal["kl", "log loss", "l2", "coordinates"]
+    quality: Literal["kl", "energy", "coordinates"]
 
     @property
     def delta(self) -> str:
@@ -239,9 +239,8 @@ class Measure(NamedTuple):
         """What the distance between the data's law and the model's is here, in words."""
         return {
             "kl": "KL(rho_G ‖ rho), nats",
-            "log loss": "held-out log loss of a kernel density of the samples, beyond that of as "
-            "many real points, nats",
-            "l2": "squared difference of kernel densities, relative to the data's own",
+            "energy": "energy distance between samples and held-out points, relative to the "
+            "held-out points' own mean distance",
             "coordinates": "squared difference of kernel densities, mean over coordinates",
         }[self.quality]
 
@@ -335,13 +334,11 @@ class Plan(_Section):
                 f"sweep.n goes up to {largest:,}, but the fresh set of {rows:,} points must be "
                 f"larger than every training set; set distance.{key} = {100 * largest}"
             )
-        quality: Literal["kl", "log loss", "l2", "coordinates"] = "log loss"
+        quality: Literal["kl", "energy", "coordinates"] = "energy"
         if form == "coordinates":
             quality = "coordinates"
         elif self.exact_law:
             quality = "kl"
-        elif (definition, form) == ("matched", "l2"):
-            quality = "l2"
         return Measure(definition, form, count, asked.fresh_rows, quality)
 
 

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from byheart.auditing.protocol import audit
 from byheart.distances.coordinates import relative_coordinate_distance
-from byheart.distances.densities import log_kernel_density, relative_sample_distance
-from byheart.distances.relative import relative_distance
+from byheart.distances.relative import relative_distance, relative_sample_distance
 from byheart.experiments.command import run_command
 from byheart.experiments.engines import Trial
 from byheart.experiments.material import Material
 from byheart.experiments.models import draw_samples, fit_law
 from byheart.experiments.plan import CommandModel, GaussianData, LinearModel, LinearMultiStepModel
+from byheart.experiments.quality import Judge
 from byheart.experiments.record import Outcome
 from byheart.samples import encode, read
-from byheart.theory.gaussians import GaussianLaw, kl, log_kernel_pairs, squared_hellinger
+from byheart.theory.gaussians import GaussianLaw, kl, squared_hellinger
 
 Array = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def _sampled(material: Material, train: Array, heldout: Array, generated: Any) -
         return Outcome(found.delta > 0, size, found.distance_fresh)
     sigma = math.sqrt(float(np.mean(material.deviations**2)))
     delta = relative_sample_distance(t, h, g, sigma=sigma)
-    return Outcome(delta.positive, delta.log_size, _log_loss(material, h, g))
+    return Outcome(delta.positive, delta.log_size, _energy_distance(h, g))
 
 
 def _audited(
@@ -106,16 +106,14 @@ def _audited(
     seed = int(seeds.generate_state(1)[0])
     result = audit(train, heldout, generated, seed=seed)
     _, h, g = _rows(train, heldout, generated)
-    form = material.plan.measure.form
-    quality = _log_loss(material, h, g) if form == "kl" else _squared_difference(material, h, g)
     if result.delta is None or result.copies is None or result.membership is None:
         raise RuntimeError("an audit with a held-out set has all its parts")
-    curve = result.delta.kl if form == "kl" else result.delta.l2
+    curve = result.delta.kl if material.plan.measure.form == "kl" else result.delta.l2
     middle = float(curve.values[len(curve.values) // 2])
     return Outcome(
         result.verdict != "memorizes",
         math.log(abs(middle)) if middle else -math.inf,
-        quality,
+        _energy_distance(h, g),
         {
             "delta": middle,
             "verdict": result.verdict,
@@ -136,18 +134,9 @@ def _rows(train: Any, heldout: Any, generated: Any) -> tuple[Array, Array, Array
     return t.astype(np.float64), h.astype(np.float64), g.astype(np.float64)
 
 
-def _log_loss(material: Material, heldout: Array, generated: Array) -> float:
-    logs = log_kernel_density(generated, heldout, material.bandwidth)
-    return -float(np.mean(logs)) - material.best_loss
-
-
-def _squared_difference(material: Material, heldout: Array, generated: Array) -> float:
-    """∫ (rho_H,eps − rho_G,eps)² over ∫ rho_H,eps², pairs of a point with itself left out."""
-    variance = 2 * material.bandwidth**2
-    own = log_kernel_pairs(heldout, variance)
-    model = log_kernel_pairs(generated, variance)
-    cross = log_kernel_pairs(heldout, variance, generated)
-    return 1 + math.exp(model - own) - 2 * math.exp(cross - own)
+def _energy_distance(heldout: Array, generated: Array) -> float:
+    judge = Judge.of(heldout, np.random.default_rng(0))  # draws only from more rows than it uses
+    return judge.of_samples(generated).value
 
 
 def _run(
