@@ -9,6 +9,7 @@ and in the shape of their points as well.
 from byheart.plotting.audit import delta_chart, distance_chart, membership_chart, power_chart
 from byheart.plotting.style import COLOURS, svg
 from byheart.plotting.theory import theory_chart
+from byheart.plotting.transition import transition_chart
 
 __all__ = [
     "COLOURS",
@@ -18,4 +19,5 @@ __all__ = [
     "power_chart",
     "svg",
     "theory_chart",
+    "transition_chart",
 ]

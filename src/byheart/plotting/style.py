@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from byheart.errors import UsageError
 if TYPE_CHECKING:
     import altair
 
+C = TypeVar("C", bound="altair.TopLevelMixin")
 WIDTH, HEIGHT = 310, 205  # pixels of the plotting area at scale 1
 
 # The only colours that a chart may use; the report exchanges them for its own in dark mode.
@@ -121,11 +122,16 @@ def styled(
     """Return the layers as one chart with its words: title, subtitle, description."""
     import altair as alt
 
-    ink, muted, grid = COLOURS["ink"], COLOURS["muted"], COLOURS["grid"]
     chart: altair.LayerChart = alt.LayerChart(layer=layers)
-    drawn: altair.LayerChart = chart.properties(
-        width=WIDTH,
-        height=HEIGHT,
+    return worded(chart.properties(width=WIDTH, height=HEIGHT), title, subtitle, description)
+
+
+def worded(chart: C, title: str, subtitle: str, description: str) -> C:
+    """Return `chart`, layered or stacked, with its words and the look that all charts share."""
+    import altair as alt
+
+    ink, muted, grid = COLOURS["ink"], COLOURS["muted"], COLOURS["grid"]
+    drawn: C = chart.properties(
         title=alt.Title(text=title, subtitle=_wrapped(subtitle)),
         description=description,
         background="transparent",
