@@ -34,7 +34,7 @@ def word(
     memory, quality, ratio = scales
     low, high = ratio.interval
     first, last = number(trials.sizes[0]), number(trials.sizes[-1])
-    span = f"n_mem/n_gen is {interval_text(ratio.interval)}"
+    span = f"the ratio n_mem/n_gen is {interval_text(ratio.interval)}"
     if low >= 1 / FACTOR and high <= FACTOR:
         return "aligned", f"{span}: within a factor of {FACTOR:g} of each other"
     if high < 1 / FACTOR:
@@ -71,12 +71,13 @@ def _without_fall(
     """Tell "does not improve" from "not seen to improve", from before n_mem to the largest n."""
     before = int(np.flatnonzero(trials.sizes <= memory.interval[0])[-1])
     was, last = number(trials.sizes[before]), number(trials.sizes[-1])
-    if not np.isfinite(draws.means[:, [before, -1]]).all():
+    ends = draws.means[:, [before, -1]]
+    if not (np.isfinite(ends) & (ends > 0)).all():
         return "undecided", (
-            f"the distance is infinite at n = {was} or {last} and does not fall clearly; "
-            f"sweep larger n"
+            f"the distance does not fall clearly, and at n = {was} or {last} it is infinite or not "
+            f"above 0, so that its change is no ratio; sweep larger n"
         )
-    left = float(np.quantile(draws.means[:, -1] / draws.means[:, before], level, method="lower"))
+    left = float(np.quantile(ends[:, 1] / ends[:, 0], level, method="lower"))
     if left >= SAME:
         return "memorization fades first", (
             f"P(Delta > 0) passes 1/2, but the distance does not fall: at n = {last} it is still "

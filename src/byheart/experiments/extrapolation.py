@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from scipy.special import chdtrc, chdtri, xlogy
 Array = NDArray[np.float64]
 REACH = 10.0  # times the largest n: farther away no estimate is given
 _HORIZON = 1000.0  # times the largest n: an interval that reaches it is open
-_SLOPES = np.geomspace(0.1, 50.0, 200)
+_SLOPES = (0.05, 100.0)  # between which b is searched
+_SCAN = 100  # values of log n_c in one scan
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -59,34 +62,31 @@ def extrapolate(
     free = _log_likelihood(positives / trials, positives, trials)
     share = positives.sum() / trials.sum()
     flat = _log_likelihood(np.full(len(sizes), share), positives, trials)
-    positions = np.linspace(math.log(sizes[0]), math.log(_HORIZON * largest), 300)
-    fits = []
-    for form, inverse in _FORMS:
-        shifts = np.log(sizes) - positions[:, None]
-        u = inverse(threshold) + _SLOPES[:, None, None] * shifts
-        profile = _log_likelihood(form(u), positives, trials).max(axis=0)
-        fits.append(profile)
-    best = max(float(profile.max()) for profile in fits)
-    if chdtrc(1, max(0.0, 2 * (best - flat))) > 2 * level:  # one-sided: slopes are positive
+    horizon = math.log(_HORIZON * largest)
+    positions = np.linspace(math.log(sizes[0]), horizon, _SCAN)
+    likelihood = partial(_profiles, np.log(sizes), positives, trials, threshold)
+    margin = chdtri(1, level) / 2
+    # A second scan, only where the first one found the interval.
+    near = np.flatnonzero((_drops(likelihood(positions)) <= margin).any(axis=0))
+    ends = positions[[max(near[0] - 1, 0), min(near[-1] + 1, _SCAN - 1)]]
+    positions = np.linspace(ends[0], ends[1], _SCAN)
+    profiles = likelihood(positions)
+    best = profiles.max(axis=1)
+    if chdtrc(1, max(0.0, 2 * (best.max() - flat))) > 2 * level:  # one-sided: slopes are positive
         return _refused(threshold, "P(Delta > 0) does not rise clearly over the sizes tried")
-    fitting = [
-        profile
-        for profile in fits
-        if chdtrc(len(sizes) - 2, max(0.0, 2 * (free - float(profile.max())))) > level
-    ]
-    if not fitting:
+    fits = chdtrc(len(sizes) - 2, np.maximum(0.0, 2 * (free - best))) > level
+    if not fits.any():
         return _refused(threshold, "the points do not follow a smooth curve that could be extended")
-    inside = np.any([p >= p.max() - chdtri(1, level) / 2 for p in fitting], axis=0)
-    low = math.exp(positions[inside][0])
-    high = math.inf if inside[-1] else math.exp(positions[inside][-1])
-    leading = max(fitting, key=lambda profile: float(profile.max()))
-    estimate = math.exp(positions[int(np.argmax(leading))])
+    inside = positions[(_drops(profiles[fits]) <= margin).any(axis=0)]
+    low = math.exp(inside[0])
+    high = math.exp(inside[-1]) if inside[-1] < horizon else math.inf
+    leading = int(np.argmax(np.where(fits, best, -math.inf)))
+    estimate = math.exp(positions[int(profiles[leading].argmax())])
     if estimate > REACH * largest or math.isinf(high):
         far = f"it lies more than {REACH:g} times beyond the largest n tried"
-        open_ = "the trials do not tell how far it is, only from where on it may be"
-        return replace(
-            _refused(threshold, far if math.isfinite(high) else open_), interval=(low, high)
-        )
+        unclear = "the trials do not tell how far it is, only from where on it may be"
+        refused = _refused(threshold, far if math.isfinite(high) else unclear)
+        return replace(refused, interval=(low, high))
     return Extrapolation(
         threshold,
         estimate,
@@ -98,6 +98,40 @@ def extrapolate(
 
 def _refused(threshold: float, reason: str) -> Extrapolation:
     return Extrapolation(threshold, None, (0.0, math.inf), None, reason)
+
+
+def _drops(profiles: Array) -> Array:
+    return np.asarray(profiles.max(axis=1, keepdims=True) - profiles)
+
+
+def _profiles(
+    x: Array, positives: Array, trials: Array, threshold: float, positions: Array
+) -> Array:
+    """Return (forms, positions): the log likelihood of log n_c, at its best slope.
+
+    The log likelihood is concave in b for both forms, so golden section on log b finds its top.
+    """
+    rows = []
+    for form, inverse in _FORMS:
+        start, shifts = inverse(threshold), x - positions[:, None]
+
+        def value(
+            log_slope: Array,
+            form: Callable[[Array], Array] = form,
+            start: float = start,
+            shifts: Array = shifts,
+        ) -> Array:
+            return _log_likelihood(
+                form(start + np.exp(log_slope)[:, None] * shifts), positives, trials
+            )
+
+        low, high = (np.full(len(positions), math.log(b)) for b in _SLOPES)
+        for _ in range(32):  # to 2e-6 of the range
+            inner, outer = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+            better = value(inner) > value(outer)
+            low, high = np.where(better, low, inner), np.where(better, outer, high)
+        rows.append(value((low + high) / 2))
+    return np.array(rows)
 
 
 def _log_likelihood(p: Array, positives: Array, trials: Array) -> Array:

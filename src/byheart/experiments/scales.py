@@ -155,5 +155,5 @@ def interval_text(ends: Interval) -> str:
     """
     low, high = ends
     if math.isinf(high):
-        return f"at least {number(low)}" if low else "anything"
+        return f"at least {number(low)}" if low else "no limit"
     return f"{number(low)} to {number(high)}" if low else f"at most {number(high)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from byheart.experiments.scales import Scale, interval_text, number
 from byheart.plotting.style import COLOURS, WIDTH, log_ticks, rule, worded
@@ -34,7 +34,8 @@ def transition_chart(result: TransitionResult) -> altair.VConcatChart:
     first, last = result.curve[0].n, result.curve[-1].n
     domain = (first / 1.15, last * 1.15)
     x = alt.X("n:Q", title="training points n").scale(type="log", domain=domain, nice=False)
-    ticks = [tick for tick in log_ticks(*domain) if domain[0] <= tick <= domain[1]]
+    round_ticks = [tick for tick in log_ticks(*domain) if domain[0] <= tick <= domain[1]]
+    ticks = round_ticks if len(round_ticks) > 1 else [float(p.n) for p in result.curve]
     x = x.axis(values=ticks, format="~s", grid=False)
     shares = [
         {"n": p.n, "value": p.p_positive, "low": p.p_interval[0], "high": p.p_interval[1]}
@@ -57,7 +58,7 @@ def transition_chart(result: TransitionResult) -> altair.VConcatChart:
     ]
     stacked = alt.VConcatChart(
         vconcat=[alt.LayerChart(layer=layers, width=WIDTH, height=PANEL) for layers in panels],
-        spacing=14,
+        spacing=24,
     )
     return worded(
         stacked,
@@ -103,8 +104,11 @@ def _points(
 ) -> list[altair.Chart]:
     import altair as alt
 
+    ticks = log_ticks(*scale.domain) if scale.type == "log" else []
     y, ends = (
-        alt.Y(f"{name}:Q", title=title, scale=scale).axis(format=form, tickCount=5)
+        alt.Y(f"{name}:Q", title=title, scale=scale).axis(
+            format=form, tickCount=5, values=ticks if len(ticks) > 1 else alt.Undefined
+        )
         for name in ("value", "low")
     )
     base = alt.Chart(alt.InlineData(values=rows))
@@ -143,17 +147,17 @@ def _scale(name: str, scale: Scale, domain: tuple[float, float], colour: str) ->
     if at is not None and domain[0] <= at <= domain[1]:
         line = alt.Chart(alt.InlineData(values=[{"at": at}]))
         layers.append(line.mark_rule(color=colour, strokeWidth=2).encode(x=alt.X("at:Q")))
-    right = math.log(high / domain[0]) > 0.6 * math.log(domain[1] / domain[0])
+    # Above the panel, where no point is; at the edges the text grows inwards.
+    middle = math.sqrt(low * high) if at is None else at
+    share = math.log(middle / domain[0]) / math.log(domain[1] / domain[0])
+    align: Literal["left", "center", "right"] = "center"
+    if not 0.25 < share < 0.75:
+        align = "left" if share < 0.5 else "right"
     text = f"{name} {scale.censored or number(scale.estimate or 0.0)}"
-    label = alt.Chart(alt.InlineData(values=[{"at": low if right else high, "text": text}]))
+    label = alt.Chart(alt.InlineData(values=[{"at": middle, "text": text}]))
     layers.append(
         label.mark_text(
-            align="right" if right else "left",
-            dx=-5 if right else 5,
-            dy=8,
-            baseline="top",
-            color=COLOURS["ink"],
-            fontSize=12,
+            align=align, dy=-4, baseline="bottom", color=COLOURS["ink"], fontSize=12
         ).encode(x=alt.X("at:Q"), y=alt.value(0), text="text:N")
     )
     return layers

@@ -139,10 +139,11 @@ def next_steps(result: TransitionResult) -> tuple[str, ...]:
 
 
 def _head(result: TransitionResult) -> dict[str, str]:
+    ratio = _shown(result.ratio)
     return {
         "sign": SIGNS[result.aligned],
         "word": result.aligned,
-        "number": _shown(result.ratio),
+        "number": "unknown" if ratio == "not found" else ratio,
         "unit": f"n_mem/n_gen, {_interval(result, result.ratio)}",
         "sentence": _SENTENCES[result.aligned],
         "reason": sentence_of(result.reason),
@@ -150,8 +151,10 @@ def _head(result: TransitionResult) -> dict[str, str]:
 
 
 def _facts(result: TransitionResult) -> list[tuple[str, str, str]]:
-    """Return (name, value, interval) of the scales."""
-    return [
+    """Return (name, value, interval) of the scales, and how many trials they rest on."""
+    trials = sum(point.trials for point in result.curve)
+    sizes = f"n = {result.curve[0].n:,} to {result.curve[-1].n:,}"
+    scales = [
         (name, _shown(scale), _interval(result, scale))
         for name, scale in (
             ("n_mem, half of runs do not memorize", result.n_mem),
@@ -159,6 +162,7 @@ def _facts(result: TransitionResult) -> list[tuple[str, str, str]]:
             ("n_gen, the distance begins to fall", result.n_gen),
         )
     ]
+    return [*scales, ("sizes tried", f"{len(result.curve):,}", f"{sizes}, {trials:,} trials")]
 
 
 def _shown(scale: Scale) -> str:
@@ -170,17 +174,15 @@ def _interval(result: TransitionResult, scale: Scale) -> str:
     return f"{percent(1 - result.level)} interval: {text}"
 
 
-def _rows(result: TransitionResult) -> list[tuple[str, ...]]:
-    """Return the curve as text: n, trials, share with its interval, distance with its own."""
+def _rows(result: TransitionResult) -> list[list[tuple[str, str]]]:
+    """Return the curve as rows of (value, interval or note): n, trials, share, distance."""
     return [
-        (
-            f"{point.n:,}",
-            f"{point.trials:,}" + (f" + {point.errors:,} failed" if point.errors else ""),
-            percent(point.p_positive),
-            " to ".join(percent(end) for end in point.p_interval),
-            number(point.distance),
-            _distance_interval(point.distance_interval),
-        )
+        [
+            (f"{point.n:,}", ""),
+            (f"{point.trials:,}", f"{point.errors:,} failed" if point.errors else ""),
+            (f"{point.p_positive:.0%}", " to ".join(f"{end:.0%}" for end in point.p_interval)),
+            (number(point.distance), _distance_interval(point.distance_interval)),
+        ]
         for point in result.curve
     ]
 
@@ -197,9 +199,9 @@ def _beyond(result: TransitionResult) -> list[tuple[str, str]]:
 
 
 def _distance_interval(ends: tuple[float, float] | None) -> str:
-    if ends is None:
-        return "–"
-    return "inf" if math.isinf(ends[0]) else f"{ends[0]:.3g} to {ends[1]:.3g}"
+    if ends is None or math.isinf(ends[0]):
+        return ""
+    return f"{ends[0]:.3g} to {ends[1]:.3g}"
 
 
 def _picture(result: TransitionResult) -> list[str]:
@@ -213,9 +215,8 @@ def _picture(result: TransitionResult) -> list[str]:
             return 1.0
         return (math.log(distance) - low) / width if distance > 0 and width else 0.0
 
-    ends = f"n = {result.curve[0].n:,} to {result.curve[-1].n:,}"
     return [
-        f"P(Delta > 0)  {''.join(_bar(point.p_positive) for point in result.curve)}  {ends}",
+        f"P(Delta > 0)  {''.join(_bar(point.p_positive) for point in result.curve)}",
         f"log distance  {''.join(_bar(height(point.distance)) for point in result.curve)}",
     ]
 
