@@ -58,9 +58,8 @@ class CurvePoint:
 class TransitionResult:
     """The two scales of a transition, their ratio, and whether they align.
 
-    n_mem: for P(Delta > 0) = 1/2, n_mem_95: for 0.95. extrapolation, extrapolation_95: where those
-    would be, when they lie beyond the largest n tried, else None. reason: of `aligned`, in one
-    sentence.
+    n_mem: for P(Delta > 0) = 1/2, n_mem_95: for 0.95. extrapolation: of n_mem when it lies beyond
+    the largest n tried, else None. reason: of `aligned`, in one sentence.
     """
 
     n_mem: Scale
@@ -71,7 +70,6 @@ class TransitionResult:
     reason: str
     curve: tuple[CurvePoint, ...]
     extrapolation: Extrapolation | None
-    extrapolation_95: Extrapolation | None
     level: float
     seed: int
     repeats: int
@@ -127,8 +125,7 @@ def transition(
         aligned=aligned,
         reason=reason,
         curve=_curve(trials, draws, level),
-        extrapolation=_beyond(trials, memory, 0.5, level),
-        extrapolation_95=_beyond(trials, memory_95, 0.95, level),
+        extrapolation=_beyond(trials, memory, level),
         level=level,
         seed=seed,
         repeats=repeats,
@@ -137,11 +134,11 @@ def transition(
     )
 
 
-def _beyond(trials: Trials, memory: Scale, threshold: float, level: float) -> Extrapolation | None:
+def _beyond(trials: Trials, memory: Scale, level: float) -> Extrapolation | None:
     if memory.bound is None or math.isfinite(memory.bound[1]):
         return None
     positives = trials.shares * trials.counts
-    return extrapolate(trials.sizes, positives, trials.counts, threshold, level)
+    return extrapolate(trials.sizes, positives, trials.counts, level)
 
 
 def _curve(trials: Trials, draws: Resampled, level: float) -> tuple[CurvePoint, ...]:

@@ -122,14 +122,8 @@ def next_steps(result: TransitionResult) -> tuple[str, ...]:
         )
     if math.isfinite(result.n_mem.interval[1]):
         safe = result.n_mem_95.interval[1]
-        ahead = result.extrapolation_95
         if math.isfinite(safe):
             steps.append(f"Train on more than {number(safe)} points: 95% of runs do not memorize.")
-        elif ahead and ahead.estimate and ahead.more:
-            steps.append(
-                f"For 95% of runs without memorization, train on about {number(ahead.estimate)} "
-                f"points ({interval_text(ahead.interval)}), {number(ahead.more)} more than tried."
-            )
         else:
             steps.append(
                 f"Sweep beyond n = {number(largest)} to see where 95% of runs do not memorize."
@@ -187,15 +181,13 @@ def _rows(result: TransitionResult) -> list[list[tuple[str, str]]]:
     ]
 
 
-def _beyond(result: TransitionResult) -> list[tuple[str, str]]:
-    rows = []
-    for ahead in (result.extrapolation, result.extrapolation_95):
-        if ahead is not None:
-            where = f"{interval_text(ahead.interval)}; " if ahead.interval[0] else ""
-            where = f"n = {number(ahead.estimate)}, {where}" if ahead.estimate else where
-            name = f"P(Delta > 0) = {percent(ahead.threshold)}, beyond the sizes tried"
-            rows.append((name, where + ahead.reason))
-    return rows
+def _beyond(result: TransitionResult) -> str:
+    """Return the extrapolation in words; empty if there was no need for one."""
+    ahead = result.extrapolation
+    if ahead is None:
+        return ""
+    where = f"{interval_text(ahead.interval)}; " if ahead.interval[0] else ""
+    return (f"n = {number(ahead.estimate)}, " if ahead.estimate else "") + where + ahead.reason
 
 
 def _distance_interval(ends: tuple[float, float] | None) -> str:
