@@ -104,6 +104,16 @@ def test_intervals_cover_known_scales(trials, centre, slope):
     assert min(covered.values()) >= 51, covered
 
 
+def test_the_end_of_a_plateau_is_covered():
+    rng, hits = np.random.default_rng(8), 0
+    for _ in range(60):
+        records = sweep(SIZES, logistic(60, 5), lambda n: min(1.0, 45 / n), 30, rng)
+        low, high = transition(records, repeats=200).n_gen.interval
+        hits += low <= 45 <= high
+    # At coverage .95, Binomial(60, .95) is below 51 with probability .0008.
+    assert hits >= 51
+
+
 def test_a_few_positives_at_small_n_do_not_fool_it():
     rng = np.random.default_rng(0)
 

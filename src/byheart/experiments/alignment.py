@@ -60,7 +60,7 @@ def word(
     if quality.interval[0] == 0:
         return "undecided", (
             f"the distance may fall already at n = {first}, so n_gen has no lower limit; "
-            f"sweep smaller n"
+            f"sweep smaller n, or run more repeats there"
         )
     return "undecided", f"{span}, too wide to tell; run more repeats, and sizes in between"
 

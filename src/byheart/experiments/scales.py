@@ -10,8 +10,9 @@ Let n_1 < … < n_K be the sizes tried.
 Every resampled curve (`trials`) gives such a bracket. An interval runs from the level/2 quantile of
 the brackets' lower ends to the 1 − level/2 quantile of their upper ends: it covers the spread of
 the trials and what the grid leaves open. It assumes that P is monotone and the mean distance
-single-peaked, and nothing else on their form. For the ratio the brackets of one resampling are
-divided, lower end by upper and upper by lower.
+single-peaked, and nothing else on their form. A bracket for n_gen is first widened to all sizes
+whose mean is not significantly below the peak's, for a plateau before the fall. For the ratio the
+brackets of one resampling are divided, lower end by upper and upper by lower.
 """
 
 from __future__ import annotations
@@ -64,13 +65,28 @@ def memory_brackets(trials: Trials, draws: Resampled, threshold: float) -> Array
     return np.stack([ends[first], ends[first + 1]], axis=1)
 
 
-def quality_brackets(trials: Trials, draws: Resampled, fall: bool) -> Array:
-    """Return (repeats, 2): between which sizes the distance begins to fall, if there is a fall."""
+def quality_brackets(trials: Trials, draws: Resampled, fall: bool, level: float) -> Array:
+    """Return (repeats, 2): between which sizes the distance begins to fall, if there is a fall.
+
+    Each bracket is widened to the sizes whose mean is not significantly below the peak's: a
+    resampled peak alone does not move over a plateau as much as the peak of new trials would.
+    """
     if not fall:
         infinite = np.isinf(draws.means[:, -1])
         low = np.where(infinite, trials.sizes[-1], 0.0)
         return np.stack([low, np.full(len(low), math.inf)], axis=1)
-    return np.array([_quality_bracket(trials, means) for means in draws.means])
+    brackets = np.array([_quality_bracket(trials, means) for means in draws.means])
+    at = peak(trials.means, trials.counts)
+    if math.isfinite(trials.means[at]):
+        level /= 2 * (len(trials.sizes) - 1)  # one-sided, and the peak was chosen among all sizes
+        above = (draws.means >= draws.means[:, [at]]).mean(axis=0)
+        rivals = np.flatnonzero(above > level)
+        least = bracket(int(rivals[0]), False, trials.sizes)[0]
+        most = bracket(int(rivals[-1]), False, trials.sizes)[1]
+        brackets = np.stack(
+            [np.minimum(brackets[:, 0], least), np.maximum(brackets[:, 1], most)], axis=1
+        )
+    return brackets
 
 
 def _quality_bracket(trials: Trials, means: Array) -> Interval:

@@ -111,7 +111,10 @@ def transition(
     trials = Trials.of(records)
     draws = Resampled.of(trials, repeats, np.random.default_rng(_check.integer(seed, "seed", 0)))
     fall = fall_p_value(trials.distances) <= level
-    halves, falls = memory_brackets(trials, draws, 0.5), quality_brackets(trials, draws, fall)
+    halves, falls = (
+        memory_brackets(trials, draws, 0.5),
+        quality_brackets(trials, draws, fall, level),
+    )
     memory = memory_scale(trials, halves, 0.5, level)
     memory_95 = memory_scale(trials, memory_brackets(trials, draws, 0.95), 0.95, level)
     quality = quality_scale(trials, falls, fall, level)
