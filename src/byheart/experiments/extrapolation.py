@@ -13,7 +13,7 @@ third, the interval missed n_mem of the solvable model (d = 36, 100, 200) far mo
 stated, for its P leaps from 0 and then slows down.
 
 There is no such continuation to .95: P of the solvable model at d = 100 levels off near .88, and
-an interval for where it reaches .95 missed every time.
+an interval for where it reaches .95 (of the first two forms) missed every time.
 """
 
 from __future__ import annotations
