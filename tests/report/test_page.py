@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from byheart.errors import UsageError
-from byheart.report.page import TEMPLATES, summary_html, write_html
+from byheart.report.html import TEMPLATES
+from byheart.report.page import summary_html, write_html
 
 SECTIONS = ["evidence", "where", "tests", "controls", "reading", "limits", "cite", "details"]
 VOID = {"meta", "link", "img", "br"}

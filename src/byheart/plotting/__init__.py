@@ -10,6 +10,7 @@ from byheart.plotting.audit import delta_chart, distance_chart, membership_chart
 from byheart.plotting.monitor import monitor_chart
 from byheart.plotting.style import COLOURS, svg
 from byheart.plotting.theory import theory_chart
+from byheart.plotting.transition import transition_chart
 
 __all__ = [
     "COLOURS",
@@ -20,4 +21,5 @@ __all__ = [
     "power_chart",
     "svg",
     "theory_chart",
+    "transition_chart",
 ]

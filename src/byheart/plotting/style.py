@@ -16,7 +16,7 @@ from byheart.errors import UsageError
 if TYPE_CHECKING:
     import altair
 
-Chart = TypeVar("Chart", bound="altair.LayerChart | altair.VConcatChart")
+C = TypeVar("C", bound="altair.TopLevelMixin")
 
 WIDTH, HEIGHT = 310, 205  # pixels of the plotting area at scale 1
 
@@ -123,8 +123,8 @@ def styled(
     """Return the layers as one chart with its words: title, subtitle, description."""
     import altair as alt
 
-    chart: altair.LayerChart = alt.LayerChart(layer=layers).properties(width=WIDTH, height=HEIGHT)
-    return _dressed(chart, title, subtitle, description)
+    chart: altair.LayerChart = alt.LayerChart(layer=layers)
+    return worded(chart.properties(width=WIDTH, height=HEIGHT), title, subtitle, description)
 
 
 def stacked(
@@ -139,10 +139,11 @@ def stacked(
     chart = chart.properties(spacing=8).resolve_scale(
         x="shared", color="independent", shape="independent", strokeDash="independent"
     )
-    return _dressed(chart, title, subtitle, description)
+    return worded(chart, title, subtitle, description)
 
 
-def _dressed(chart: Chart, title: str, subtitle: str, description: str) -> Chart:
+def worded(chart: C, title: str, subtitle: str, description: str) -> C:
+    """Return `chart`, layered or stacked, with its words and the look that all charts share."""
     import altair as alt
 
     ink, muted, grid = COLOURS["ink"], COLOURS["muted"], COLOURS["grid"]
@@ -169,7 +170,7 @@ def _dressed(chart: Chart, title: str, subtitle: str, description: str) -> Chart
         titlePadding=8,
         labelOverlap=True,
     )
-    return cast("Chart", drawn)
+    return cast("C", drawn)
 
 
 def _wrapped(text: str, columns: int = 56) -> list[str]:

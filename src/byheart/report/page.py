@@ -1,26 +1,22 @@
 """report.html: one self-contained page, without script and without any request.
 
-The charts are inline SVG whose colours are the page's own variables, so one drawing serves light,
-dark and paper. Everything from the data (names, cells, reasons) goes through jinja's autoescape;
-only SVG drawn here is marked as safe.
+Everything from the data (names, cells, reasons) goes through the autoescape of `report.html`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.auditing.result import AuditResult, Evidence
 from byheart.report import gallery, wording
-from byheart.report.document import printable, timestamp, without_examples, write_text
+from byheart.report.document import timestamp, without_examples, write_text
+from byheart.report.html import environment, figure
 
 if TYPE_CHECKING:
     import altair
-    import jinja2
 
-TEMPLATES = Path(__file__).with_name("templates")
 SHOWN_AT_ONCE = 6  # pairs of a side before "more"
 
 
@@ -30,35 +26,14 @@ def write_html(result: AuditResult, path: str | Path, *, examples: bool = True) 
     With `examples=False` no value and no name of a row, file or column of the data is in the page.
     Raises UsageError when the folder does not exist or cannot be written.
     """
-    page = _environment().get_template("page.html").render(_context(result, examples=examples))
+    page = environment().get_template("page.html").render(_context(result, examples=examples))
     return write_text(Path(path), page)
 
 
 def summary_html(result: AuditResult) -> str:
     """Return a small card for notebooks: verdict, number, sentence, p-value; escaped."""
-    template = _environment().get_template("summary.html")
+    template = environment().get_template("summary.html")
     return template.render(head=wording.headline(result), facts=_facts(result)[:3])
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": wording.percent,
-        "figure": wording.figure,
-        "p_value": wording.p_value,
-        "interval": wording.interval,
-        "printable": printable,
-        "statistic": wording.statistic_label,
-    }
-    return environment
 
 
 def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
@@ -164,7 +139,7 @@ def _charts(result: AuditResult) -> list[dict[str, Any]]:
         drawn.append(("membership", plotting.membership_chart(evidence.membership_curve)))
     if result.delta:
         drawn.append(("delta-l2", plotting.delta_chart(result.delta.l2, "l2")))
-    return [_figure(name, chart) for name, chart in drawn]
+    return [figure(name, chart) for name, chart in drawn]
 
 
 def _power(result: AuditResult) -> dict[str, Any] | None:
@@ -172,30 +147,7 @@ def _power(result: AuditResult) -> dict[str, Any] | None:
 
     if result.controls is None or not result.controls.planted.noise:
         return None
-    return _figure("power", plotting.power_chart(result.controls.planted, result.resolution))
-
-
-def _figure(name: str, chart: altair.LayerChart) -> dict[str, Any]:
-    """Return a chart's words for HTML, which wraps and scales, and its drawing without them."""
-    import altair
-    from markupsafe import Markup
-
-    from byheart import plotting
-
-    title, description = chart.title, chart.description
-    bare = chart.copy(deep=False)
-    bare.title = altair.Undefined
-    drawing = plotting.svg(bare, name)
-    drawing = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawing)
-    for colour, value in plotting.COLOURS.items():
-        drawing = drawing.replace(f'"{value}"', f'"var(--chart-{colour})"')
-    return {
-        "name": name,
-        "title": title.text,
-        "subtitle": " ".join(title.subtitle),
-        "description": description,
-        "svg": Markup(drawing),  # drawn above from numbers; no text of the data is in it
-    }
+    return figure("power", plotting.power_chart(result.controls.planted, result.resolution))
 
 
 def _controls(result: AuditResult) -> list[dict[str, Any]]:
