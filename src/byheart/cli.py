@@ -262,6 +262,43 @@ def sweep(
 
 
 @app.command()
+def transition(
+    store: Annotated[Path, typer.Argument(metavar="STORE.sqlite", help="Records of a sweep.")],
+    out: Annotated[Path, typer.Option(help="Folder for transition.html.")] = Path(
+        "byheart-transition"
+    ),
+    records: Annotated[
+        Path | None, typer.Option(help="Write the records too: a .csv or .parquet file.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Probability that an interval misses.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Say where a model stops memorizing as its data grow, and whether it gets better there.
+
+    **Example:** `byheart transition linear.sqlite --out linear`
+
+    Reads the store of `byheart sweep`, which need not be finished.
+    """
+    from json import dumps
+
+    from byheart.experiments.store import Store
+    from byheart.experiments.transition import transition as analyse
+    from byheart.report.transition import render, write_html
+
+    with Store.read(store) as kept:
+        measure = kept.plan.measure
+        found = analyse(kept.records(), level=level, seed=seed)
+        if records is not None:
+            kept.export(records)
+    page = write_html(found, _folder(out) / "transition.html", source=store.name, measure=measure)
+    if json:
+        typer.echo(dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        render(found, page, measure=measure)
+
+
+@app.command()
 def verify(
     report: Annotated[Path, typer.Argument(help="A report.json.")],
     features: Annotated[

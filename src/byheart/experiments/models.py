@@ -116,8 +116,10 @@ def _denoiser(
         network = unet(_image_shape(material), block_channels=model.channels, seed=seed)
     else:
         network = mlp(points.shape[1], width=model.width, depth=model.depth, seed=seed)
-    chain = DiscreteBeta(length=model.steps)
-    return NeuralDenoiser.for_points(network, points, chain, device=model.device)
+    shift = float(points.mean()) if model.shift is None else model.shift
+    scale = float(points.std()) if model.scale is None else model.scale
+    chain = DiscreteBeta(length=model.steps, scale=scale)
+    return NeuralDenoiser(network, chain, shift, model.device)
 
 
 def _train_and_draw(

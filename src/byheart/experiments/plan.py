@@ -102,11 +102,19 @@ class KernelSmoothedModel(_Section):
 
 
 class _Trained(_Section):
+    """Training of a network: its length in epochs or in gradient steps, and DDPM's chain.
+
+    steps: of the chain, in training and in sampling. shift, scale: what standardises the data, by
+    default the mean and the deviation of the training set's entries.
+    """
+
     epochs: Count | None = None
     training_steps: Count | None = None
     batch_size: Count = 128
     learning_rate: Positive = 2e-4
     steps: Annotated[int, Field(ge=2)] = 200
+    shift: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    scale: Positive | None = None
     device: str = "cpu"
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from byheart.experiments.alignment import FACTOR, Alignment
+from byheart.experiments.plan import Measure
 from byheart.experiments.scales import Scale, interval_text, number
 from byheart.experiments.transition import TransitionResult
 from byheart.report.document import timestamp, write_text
@@ -38,10 +39,17 @@ _COLOURS: dict[Alignment, str] = {  # the page's accents are those of the audit'
 }
 
 
-def write_html(result: TransitionResult, path: str | Path, *, source: str | None = None) -> Path:
+def write_html(
+    result: TransitionResult,
+    path: str | Path,
+    *,
+    source: str | None = None,
+    measure: Measure | None = None,
+) -> Path:
     """Write the page of a transition to `path`, whole or not at all, and return the path.
 
-    source: what was analysed, such as the name of the store, for the page's details.
+    source: what was analysed, such as the name of the store, for the page's details. measure: what
+    Delta and the distance are in it.
     Raises UsageError when the folder does not exist or cannot be written.
     """
     from byheart import __version__, plotting
@@ -61,6 +69,7 @@ def write_html(result: TransitionResult, path: str | Path, *, source: str | None
             confidence=percent(1 - result.level),
             factor=f"{FACTOR:g}",
             source=source,
+            measure=measure,
             created=timestamp(),
             version=__version__,
         )
@@ -75,7 +84,9 @@ def summary_html(result: TransitionResult) -> str:
     )
 
 
-def render(result: TransitionResult, page: Path | None = None) -> None:
+def render(
+    result: TransitionResult, page: Path | None = None, *, measure: Measure | None = None
+) -> None:
     """Print the word, the scales, the curve and where the page is, in about ten lines."""
     from rich.console import Console
     from rich.text import Text
@@ -87,6 +98,9 @@ def render(result: TransitionResult, page: Path | None = None) -> None:
         console.print(Text(f"  {name}: {value}  ({note})"))
     for line in _picture(result):
         console.print(Text(f"  {line}"))
+    if measure is not None:
+        console.print(Text(f"  Delta > 0: {measure.delta}", style="dim"))
+        console.print(Text(f"  distance: {measure.distance}", style="dim"))
     console.print(Text(f"  next: {next_steps(result)[0]}"))
     for warning in result.warnings:
         console.print(Text(f"  note: {warning}", style="dim"))
