@@ -32,6 +32,13 @@ app = typer.Typer(
 )
 
 
+class Experiment(StrEnum):
+    """Experiments of arXiv 2411.17807."""
+
+    linear = "linear"
+    unet = "unet"
+
+
 class FailOn(StrEnum):
     """Outcomes that can make the command exit with 1."""
 
@@ -253,7 +260,7 @@ def sweep(
             store,
             engine=engine_named(engine, workers),
             retry_errors=retry_errors,
-            progress=update,
+            progress=lambda *state: update(plan.name, *state),
         )
     if json:
         typer.echo(summary_json(chosen, records))
@@ -296,6 +303,48 @@ def transition(
         typer.echo(dumps(found.to_dict(), indent=2, allow_nan=False))
     else:
         render(found, page, measure=measure)
+
+
+@app.command()
+def reproduce(
+    experiment: Annotated[Experiment, typer.Argument(help="Which of the paper's experiments.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Minutes instead of hours.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; by default byheart-linear or byheart-unet.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="serial|process|ray", help="Where the trials run.")
+    ] = "process",
+    workers: Annotated[
+        int | None, typer.Option(help="Trials at a time; by default one a core.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Repeat an experiment of arXiv 2411.17807 and put its claims beside what is measured.
+
+    **Example:** `byheart reproduce linear --quick`
+
+    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`.
+    """
+    from byheart.experiments.reproduce_linear import reproduce_linear
+    from byheart.experiments.reproduce_unet import reproduce_unet
+    from byheart.experiments.reproduction import Laboratory
+    from byheart.experiments.sweep import engine_named
+    from byheart.report.reproduction import render, write_html, write_json
+    from byheart.report.sweep import progress_bar
+
+    default = f"byheart-{experiment.value}{'-quick' if quick else ''}"
+    folder = _folder(out or Path(default))
+    with progress_bar() as update:
+        laboratory = Laboratory(folder, engine_named(engine, workers), update)
+        run = reproduce_linear if experiment is Experiment.linear else reproduce_unet
+        result = run(laboratory, quick=quick)
+    data = write_json(result, folder / f"{experiment.value}.json")
+    page = write_html(result, folder / f"{experiment.value}.html")
+    if json:
+        typer.echo(data.read_text(encoding="utf-8"), nl=False)
+    else:
+        render(result, page)
 
 
 @app.command()

@@ -14,10 +14,10 @@ from byheart.experiments.record import Record
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, Record | None], None]]:
+def progress_bar() -> Iterator[Callable[[str, int, int, Record | None], None]]:
     """Show trials done, time left and errors on stderr while it is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda done, total, newest: None
+        yield lambda name, done, total, newest: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -29,7 +29,7 @@ def progress_bar() -> Iterator[Callable[[int, int, Record | None], None]]:
     )
 
     columns = (
-        TextColumn("trials"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
@@ -39,10 +39,10 @@ def progress_bar() -> Iterator[Callable[[int, int, Record | None], None]]:
         task = bar.add_task("trials", total=None, errors="")
         errors = 0
 
-        def update(done: int, total: int, newest: Record | None) -> None:
+        def update(name: str, done: int, total: int, newest: Record | None) -> None:
             nonlocal errors
             if newest is None:  # the start: trials of an earlier run say nothing about speed
-                bar.reset(task, total=total, completed=done)
+                bar.reset(task, total=total, completed=done, description=name)
             elif newest.error:
                 errors += 1
             bar.update(task, completed=done, errors=f"{errors:,} failed" if errors else "")

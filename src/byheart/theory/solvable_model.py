@@ -229,6 +229,10 @@ class LinearOneStep:
         >>> law.mean.shape
         (2,)
         """
+        return self.fit_with_factor(x, rng)[0]
+
+    def fit_with_factor(self, x: ArrayLike, rng: np.random.Generator) -> tuple[GaussianLaw, Array]:
+        """Return the law of `fit` and the factor s_gen theta1, (d, d), of its covariance."""
         points = _check.matrix(x, "train").astype(np.float64, copy=False)
         if points.shape[1] != self.dimension or len(points) < 2:
             raise UsageError(
@@ -241,7 +245,8 @@ class LinearOneStep:
         theta = np.linalg.lstsq(noisy - noisy_centre, points - centre, rcond=None)[0].T
         spread = decay**2 * float(points.var(axis=0, ddof=1).mean()) + noise
         mean = centre + theta @ (decay * centre - noisy_centre)
-        return GaussianLaw.from_factor(mean, math.sqrt(spread) * theta)
+        factor = math.sqrt(spread) * theta
+        return GaussianLaw.from_factor(mean, factor), factor
 
     def simulate(self, n: int, trials: int, seed: int) -> Simulation:
         """Train on `trials` independent sets of n points and return means with standard errors.

@@ -1,0 +1,106 @@
+"""What a reproduction of a paper's experiment found: claims beside measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from byheart.experiments.engines import Engine
+from byheart.experiments.plan import Measure, Plan
+from byheart.experiments.record import Record
+from byheart.experiments.store import Store
+from byheart.experiments.sweep import sweep
+from byheart.experiments.transition import TransitionResult, transition
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper (or of this project's theory), what was measured, and whether
+    they agree."""
+
+    statement: str
+    measured: str
+    agrees: Literal["yes", "partly", "no"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures in rows; every cell is text."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A sweep's transition, with the words for what was measured."""
+
+    title: str
+    measure: Measure
+    result: TransitionResult
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Everything one command has measured."""
+
+    name: str
+    paper: str
+    settings: str
+    claims: tuple[Claim, ...]
+    curves: tuple[Curve, ...]
+    tables: tuple[Table, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result in JSON's own types."""
+        return {
+            "name": self.name,
+            "paper": self.paper,
+            "settings": self.settings,
+            "claims": [asdict(claim) for claim in self.claims],
+            "curves": [
+                {
+                    "title": curve.title,
+                    "delta": curve.measure.delta,
+                    "distance": curve.measure.distance,
+                    **curve.result.to_dict(),
+                }
+                for curve in self.curves
+            ],
+            "tables": [asdict(table) for table in self.tables],
+        }
+
+
+Progress = Callable[[str, int, int, Record | None], None]  # what, trials done, in all, the newest
+
+
+class Laboratory:
+    """Runs the sweeps of one reproduction, each with a store in one folder; resumable.
+
+    folder: made when missing. engine: where trials run. progress: called after every trial.
+    """
+
+    def __init__(self, folder: Path, engine: Engine, progress: Progress | None = None) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.progress = progress
+
+    def run(self, name: str, sections: dict[str, Any]) -> list[Record]:
+        """Run what is missing of the plan in `sections` and return all its records."""
+        progress = self.progress
+        return sweep(
+            Plan.parse(sections, where=name),
+            self.folder / f"{name}.sqlite",
+            engine=self.engine,
+            progress=(lambda *state: progress(name, *state)) if progress else None,
+        )
+
+    def curve(self, title: str, name: str, sections: dict[str, Any]) -> Curve:
+        """Run a plan and return its transition."""
+        records = self.run(name, sections)
+        with Store.read(self.folder / f"{name}.sqlite") as kept:
+            return Curve(title, kept.plan.measure, transition(records))

@@ -1,0 +1,76 @@
+"""A reproduction on the terminal, as JSON and as one self-contained page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from byheart.experiments.reproduction import Reproduction
+from byheart.report.document import timestamp, write_text
+from byheart.report.html import environment, figure
+
+STYLES = {"yes": "bold green", "partly": "bold yellow", "no": "bold red"}
+WORDS = {"yes": "agrees", "partly": "agrees in part", "no": "does not agree"}
+COLOURS = {"yes": "generalizes", "partly": "inconclusive", "no": "memorizes"}
+
+
+def write_json(result: Reproduction, path: Path) -> Path:
+    """Write all figures to `path` and return it."""
+    return write_text(path, json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
+
+
+def write_html(result: Reproduction, path: Path) -> Path:
+    """Write the page to `path`, whole or not at all, and return the path."""
+    from byheart import __version__, plotting
+
+    charts = [
+        (
+            curve,
+            figure(f"{result.name}-{i}", plotting.transition_chart(curve.result)),
+        )
+        for i, curve in enumerate(result.curves)
+    ]
+    page = (
+        environment()
+        .get_template("reproduction.html")
+        .render(
+            result=result,
+            words=WORDS,
+            colours=COLOURS,
+            charts=charts,
+            created=timestamp(),
+            version=__version__,
+        )
+    )
+    return write_text(path, page)
+
+
+def render(result: Reproduction, page: Path) -> None:
+    """Print the claims with what was measured, the tables, and where the page is."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A file has no width: tables keep their rows whole there.
+    width = None if sys.stdout.isatty() else 200
+    console = Console(highlight=False, soft_wrap=True, width=width)
+    console.print(Text(f"{result.paper}, {result.name}: {result.settings}"))
+    for claim in result.claims:
+        console.print()
+        console.print(Text(WORDS[claim.agrees], style=STYLES[claim.agrees]))
+        console.print(Text(f"  claim:    {claim.statement}"))
+        console.print(Text(f"  measured: {claim.measured}"))
+    for table in result.tables:
+        console.print()
+        console.print(Text(table.title, style="bold"))
+        grid = Table(box=None, pad_edge=False)
+        for heading in table.headings:
+            grid.add_column(heading)
+        for row in table.rows:
+            grid.add_row(*row)
+        console.print(grid)
+        if table.note:
+            console.print(Text(table.note, style="dim"))
+    console.print()
+    console.print(Text(f"report: {page}"))
