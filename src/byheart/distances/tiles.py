@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from byheart._check import integer
-from byheart.distances.lower_bounds import Frame, Rows
+from byheart.distances.lower_bounds import Frame
 from byheart.distances.recheck import Classes, Table, search, settle
+from byheart.distances.rows import Rows
 from byheart.distances.shortlists import EMPTY, SLACK, Shortlists, smallest
 from byheart.errors import UsageError
 
@@ -128,7 +129,7 @@ class Pass:
 
         def prepare(at: int, thread: int) -> None:
             end = min(at + self.columns, stop)
-            block, self.norms[1][at:end] = self.frame.right(self.y[at:end])
+            block, self.norms[1][at:end] = self.frame.right(self.y, slice(at, end))
             right[at - start : end - start] = block
 
         self._each(range(start, stop, self.columns), prepare)
@@ -178,7 +179,7 @@ class Pass:
     ) -> None:
         """Meet the queries of one block with all prepared references, tile by tile."""
         end = min(at + self.rows, len(self.x))
-        left, self.norms[0][at:end] = self.frame.left(self.x[at:end])
+        left, self.norms[0][at:end] = self.frame.left(self.x, slice(at, end))
         rows = Shortlists(end - at, self.size)
         rows.load(self.keys[at:end])
         for place in range(0, len(right), self.columns):
