@@ -157,7 +157,9 @@ class LinearRank(Statistic):
 
     def evaluate(self, labels: Labels) -> Floats:
         marked = labels.sum(axis=0, dtype=np.float64)
-        inside = self.weights @ labels
+        inside = np.zeros(labels.shape[1])
+        for start in range(0, len(labels), 1024):  # bounds the labels in float64
+            inside += self.weights[start : start + 1024] @ labels[start : start + 1024]
         outside = self.weights.sum() - inside
         gap = inside / marked - outside / (len(labels) - marked)
         return np.asarray(gap / 2**20)

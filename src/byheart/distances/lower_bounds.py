@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.distances.rows import Array, Rows, row_blocks
+from byheart.distances.rows import Array, Rows, extent, row_blocks
 from byheart.errors import InputError
 
 _SAMPLE = 2048  # rows of each set that the centre is the mean of; any centre is valid
@@ -59,12 +59,8 @@ class Frame:
         Raises InputError if squared distances would overflow in float64.
         """
         dimension = sets[0].shape[1]
-        low, high = math.inf, -math.inf
-        for rows in sets:
-            for block in row_blocks(len(rows), dimension, 1 << 18):
-                values = rows[block]
-                low = min(low, float(values.min()))
-                high = max(high, float(values.max()))
+        ends = [extent(rows) for rows in sets]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
         spread = (high - low) * math.sqrt(dimension)
         if not spread < 1e153:
             raise InputError(

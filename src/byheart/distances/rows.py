@@ -62,6 +62,17 @@ def held(rows: Rows, limit: int) -> Rows:
     return rows[:] if isinstance(rows, Source) and rows.nbytes <= limit else rows
 
 
+def extent(rows: Rows) -> tuple[float, float]:
+    """Return the smallest and the largest value.
+
+    >>> extent(np.array([[1.0, 3.0], [2.0, 0.5]]))
+    (0.5, 3.0)
+    """
+    parts = (rows[block] for block in row_blocks(len(rows), rows.shape[1], 1 << 18))
+    ends = [(float(values.min()), float(values.max())) for values in parts]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
 @final
 class Cast(Source):
     """A stored array (rows, ...) with each sample flattened, in another type or order of bytes.
