@@ -33,7 +33,7 @@ from byheart.auditing.scores import Scores, relative_scores
 from byheart.auditing.statistics import Labels
 from byheart.distances.neighbours import Neighbours, two_way
 from byheart.distances.rows import Array, Rows, row_blocks
-from byheart.distances.tiles import thread_count
+from byheart.distances.tiles import DEFAULT_MEMORY, thread_count
 
 Floats = NDArray[np.float64]
 NOISES = (0.25, 0.5, 1.0)
@@ -43,6 +43,7 @@ RELABELLINGS = 199
 REQUIRED_POWER = 0.95
 ALLOWED_MISSES = 2  # of 40
 POOL = 2000  # real rows that have a planted copy ready
+TRIAL_BYTES = RELABELLINGS // 2 + 160  # of working memory of one repeat, per real row
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,9 @@ class _Trials:
         With more than the allowed misses the search knows enough and stops: after r misses in n
         repeats the unbiased estimate is then 1 − (r − 1)/(n − 1) (Haldane 1945).
         """
-        misses, together = 0, thread_count()
+        memory = self.setting.max_memory or DEFAULT_MEMORY
+        fitting = memory // (TRIAL_BYTES * len(self.shared))
+        misses, together = 0, max(1, min(thread_count(), fitting))
         with ThreadPoolExecutor(together) as workers:
             for start in range(0, REPEATS, together):
                 repeats = range(start, min(start + together, REPEATS))

@@ -27,11 +27,13 @@ from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.membership import membership
+from byheart.auditing.memory import Audit, Budget
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest, InputSet, Metric
 from byheart.distances.neighbours import Neighbours, two_way, within
+from byheart.distances.rows import Rows, Source, held
 from byheart.errors import InputError
-from byheart.samples import Samples, encode, read
+from byheart.samples import Encoded, Samples, encode, read
 
 NEIGHBOURS = 32
 MINIMUM_ROWS = 10
@@ -81,8 +83,9 @@ def audit(
     that the audit may be blind to and still clear the model. permutations: relabellings, at least
     99. features: "raw", a callable batch -> vectors, "MODULE:FUNCTION" or "FILE.onnx". groups:
     rows that belong together (a column, a file, or a pair of sequences). ignore: table columns to
-    leave out. image_size: to bring images of different sizes to one. max_memory: working memory
-    of the neighbour search. progress: called with the name of each stage.
+    leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
+    process, beside mapped files and given arrays; the result does not depend on it. progress:
+    called with the name of each stage.
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
@@ -101,7 +104,7 @@ def audit(
         resolution=_check.fraction(resolution, "resolution"),
         permutations=_check.integer(permutations, "permutations", 99, 10**6),
     )
-    memory = _check.memory(max_memory)
+    limit = _check.memory(max_memory)
     say = progress or (lambda stage: None)
     extractor = load_features(features)
     say("reading samples")
@@ -116,6 +119,8 @@ def audit(
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
     vectors = extractor.apply(encoded)
+    budget = Budget.of(limit, sets.sizes(vectors, settings.permutations))
+    made = held(vectors.generated, budget.spare // 3)
     frame = AuditResult(
         **asdict(settings),
         verdict=verdict.NO_HELDOUT.verdict,
@@ -142,13 +147,15 @@ def audit(
     )
     say("finding neighbours")
     if sets.heldout is None or vectors.heldout is None:
-        table = two_way(vectors.generated, vectors.train, NEIGHBOURS, max_memory=memory)
-        among = within(vectors.train, 2, max_memory=memory)
+        table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search)
+        among = within(vectors.train, 2, max_memory=budget.search)
         return replace(frame, metrics=_metrics(table.forward, among, settings.level))
     # One independent stream per purpose: adding a step leaves the others' draws as they were.
     streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(8)))
-    pool = Pool.shuffled(vectors.train, vectors.heldout, grouping.rows, next(streams))
-    distances = Distances.between(vectors.generated, pool.rows, NEIGHBOURS, memory)
+    pool = Pool.shuffled(
+        vectors.train, vectors.heldout, grouping.rows, next(streams), budget.spare * 2 // 3
+    )
+    distances = Distances.between(made, pool.rows, NEIGHBOURS, budget.search)
     forward, among_real = distances.table.forward, distances.among_real
     scores = score_rows(distances)
     points = Points.of(pool, scores)
@@ -176,19 +183,20 @@ def audit(
     )
     shape = encoded.sample_shape if extractor.name == "raw" else ()
     comparable = controls.comparability(
-        pool.rows, vectors.generated, forward, distances.scale, shape, next(streams)
+        pool.rows, made, forward, distances.scale, shape, next(streams), budget.search
     )
     twins = controls.duplicates(vectors.train, vectors.heldout)
     say("planting copies")
     power = planted.planted(
         planted.Planting(
             real=pool.rows,
-            generated_rows=len(vectors.generated),
+            generated_rows=len(made),
             neighbours=NEIGHBOURS,
             scores=scores,
             units=pool.units,
             scale=distances.scale,
             level=settings.level,
+            max_memory=budget.search,
         ),
         next(streams),
     )
@@ -271,6 +279,28 @@ class Sets:
                     f"audit needs at least {MINIMUM_ROWS} rows in each set, some hundreds to decide"
                 )
 
+    def sizes(self, encoded: Encoded, permutations: int) -> Audit:
+        """Return what decides the memory of an audit of these sets, as encoded."""
+        heldout_rows = 0 if encoded.heldout is None else len(encoded.heldout)
+        return Audit(
+            len(encoded.train),
+            heldout_rows,
+            len(encoded.generated),
+            encoded.train.shape[1],
+            encoded.train.dtype.itemsize,
+            NEIGHBOURS,
+            permutations,
+            sum(
+                samples.held + _beside(samples, rows)
+                for samples, rows in (
+                    (self.train, encoded.train),
+                    (self.heldout, encoded.heldout),
+                    (self.generated, encoded.generated),
+                )
+                if samples is not None and rows is not None
+            ),
+        )
+
     def described(self, dimension: int) -> dict[str, InputSet | None]:
         """Return where each set came from; `dimension` is that of the feature vectors."""
         return {
@@ -283,6 +313,14 @@ class Sets:
                 ("generated", self.generated),
             )
         }
+
+
+def _beside(samples: Samples, rows: Rows) -> int:
+    """Bytes that encoded rows take beside the set as it was read."""
+    if isinstance(rows, Source):
+        return 0
+    same = samples.values is not None and np.may_share_memory(rows, samples.values)
+    return 0 if same else rows.nbytes
 
 
 def _metrics(

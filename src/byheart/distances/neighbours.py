@@ -70,7 +70,8 @@ def two_way(
     memory-mapped arrays and sources (`rows`) are read block by block. `k` is cut to N. `max_memory`
     (bytes, 1 GiB unless told) bounds the working memory; what grows with the rows comes on top: the
     result and the lists, (24 k + 64) bytes a query, and 64 bytes a row where many rows tie; so do
-    the few MiB that the BLAS keeps for itself. `progress` is called with blocks done and blocks in all.
+    the few MiB that the BLAS keeps for itself. `progress` is called with blocks done and blocks in
+    all.
 
     Raises UsageError if `max_memory` is too small, InputError if distances overflow.
 

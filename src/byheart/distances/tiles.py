@@ -80,18 +80,16 @@ class Pass:
     def _plan(self, max_memory: int | None) -> tuple[int, int]:
         """Return how many threads and how many references at a time fit into the memory."""
         limit = DEFAULT_MEMORY if max_memory is None else integer(max_memory, "max_memory", 1)
-        width = 4 * (self.x.shape[1] + 2)
-        rows = min(self.rows, len(self.x))
-        per_thread = rows * width + 5 * self.rows * self.columns + _THREAD_MEMORY
+        dimension, queries = self.x.shape[1], len(self.x)
+        per_thread = _per_thread(queries, dimension)
         for threads in range(thread_count(), 0, -1):
-            lists = threads * (3 * self.size_back + SLACK) + 3 * self.size_back
-            per_reference = width + 8 * lists
-            stripe = (limit - threads * per_thread) // (per_reference * self.columns)
+            column = _per_reference(dimension, self.size_back, threads) * self.columns
+            stripe = (limit - threads * per_thread) // column
             if stripe >= (1 if threads == 1 else 4):
                 return threads, int(stripe) * self.columns
-        least = -(-(per_thread + per_reference * self.columns) // 2**20)
+        least = -(-least_memory(queries, dimension, self.size_back - _SPARE) // 2**20)
         raise UsageError(
-            f"max_memory of {limit} bytes is too small for rows of {self.x.shape[1]} values; "
+            f"max_memory of {limit} bytes is too small for rows of {dimension} values; "
             f"pass at least max_memory={least * 2**20} ({least} MiB)"
         )
 
@@ -240,6 +238,23 @@ class Pass:
             if id(rows) not in self._known_classes:
                 self._known_classes[id(rows)] = Classes(rows)
             return self._known_classes[id(rows)]
+
+
+def least_memory(queries: int, dimension: int, k_back: int) -> int:
+    """Return the smallest `max_memory` of a pass, in bytes."""
+    columns = _tile_shape(dimension)[1]
+    one_column = _per_reference(dimension, k_back + _SPARE, 1) * columns
+    return _per_thread(queries, dimension) + one_column
+
+
+def _per_thread(queries: int, dimension: int) -> int:
+    rows, columns = _tile_shape(dimension)
+    return 4 * (dimension + 2) * min(rows, queries) + 5 * rows * columns + _THREAD_MEMORY
+
+
+def _per_reference(dimension: int, size_back: int, threads: int) -> int:
+    lists = threads * (3 * size_back + SLACK) + 3 * size_back
+    return 4 * (dimension + 2) + 8 * lists
 
 
 def _tile_shape(dimension: int) -> tuple[int, int]:
