@@ -22,7 +22,7 @@ from byheart.distances.kernels import BANDWIDTH_MULTIPLES
 from byheart.distances.tiles import least_memory
 from byheart.errors import UsageError
 
-_PROCESS = 64 << 20  # the interpreter, its libraries, BLAS buffers, and what malloc keeps
+_PROCESS = 80 << 20  # the interpreter, its libraries, BLAS buffers, and what malloc keeps
 _STATISTICS = 32  # in the family, roundly
 
 
@@ -69,7 +69,8 @@ class Audit:
         n, m, k = self.real_rows, self.generated_rows, self.k
         cells = max(BLOCK_CELLS, 16 * n)
         values = _STATISTICS * (self.permutations + 1) * 64
-        relabelling = 5 * m * k * len(BANDWIDTH_MULTIPLES) * 2 + n * 160 + cells * 24 + values
+        kernels = 4 * m * k * len(BANDWIDTH_MULTIPLES)  # shares; the table holds the indices
+        relabelling = kernels + n * 160 + cells * 24 + values
         projecting = n * (min(self.dimension, PROJECTIONS) * 24 + 60) + cells * 24 + values
         counting = 160 * self.train_rows  # digests of the training rows
         trial = n * planted.TRIAL_BYTES
@@ -98,13 +99,15 @@ class Budget:
         """
         least = audit.minimum()
         if limit < least:
-            mapped = (
-                f", {_mib(audit.held)} of it for inputs that are no .npy file" if audit.held else ""
+            held = (
+                f" ({_mib(audit.held)} for what .npy files of float32 would leave on disk)"
+                if audit.held
+                else ""
             )
             raise UsageError(
                 f"max_memory of {_mib(limit)} is too small for {audit.real_rows:,} real and "
                 f"{audit.generated_rows:,} generated rows of {audit.dimension:,} values, which "
-                f"need {_mib(least)}{mapped}; pass --max-memory {_mib(least).replace(' ', '')}"
+                f"need {_mib(least)}{held}; pass --max-memory {_mib(least).replace(' ', '')}"
             )
         free = limit - audit.beside_searches()
         spare = (limit - least) // 2

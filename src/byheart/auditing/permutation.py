@@ -21,7 +21,7 @@ from byheart.auditing.result import Test
 from byheart.auditing.statistics import Labels, Statistic
 
 Floats = NDArray[np.float64]
-BLOCK_CELLS = 1 << 21  # labels evaluated at a time, over all rows
+BLOCK_CELLS = 1 << 20  # labels evaluated at a time, over all rows
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,6 @@ class NegativeDelta(Statistic):
 
     def __init__(self, name: str, forward: Neighbours, bandwidth: float, real_rows: int) -> None:
         self.name = name
-        self.bandwidth = bandwidth
         self.kernel = kernel_shares(forward, bandwidth, real_rows)  # (m, N), rows sum to 1
 
     def contributions(self, labels: Labels) -> Iterator[NDArray[np.float32]]:
