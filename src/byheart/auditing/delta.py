@@ -29,6 +29,7 @@ from byheart.distances.kernels import log_kernels
 from byheart.distances.neighbours import Neighbours
 
 Floats = NDArray[np.float64]
+_BLOCK = 8192  # rows of a table whose kernels are in memory at a time
 
 
 def delta(
@@ -115,4 +116,4 @@ def _log_sum(table: Neighbours, bandwidth: float, offset: float = 0.0) -> float:
 
 
 def _blocks(rows: int) -> Iterator[slice]:
-    return (slice(start, start + 8192) for start in range(0, rows, 8192))
+    return (slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK))

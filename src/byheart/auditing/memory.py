@@ -67,7 +67,7 @@ class Audit:
     def minimum(self) -> int:
         """Return the smallest limit under which the audit runs."""
         n, m, k = self.real_rows, self.generated_rows, self.k
-        cells = max(BLOCK_CELLS, 16 * n)
+        cells = min(250 * n, max(BLOCK_CELLS, 16 * n))
         values = _STATISTICS * (self.permutations + 1) * 64
         kernels = 4 * m * k * len(BANDWIDTH_MULTIPLES)  # shares; the table holds the indices
         relabelling = kernels + n * 160 + cells * 24 + values

@@ -94,7 +94,7 @@ class Cast(Source):
         values: NDArray[Any] = np.asarray(self._stored[key])
         if self._through is not None:
             values = values.astype(self._through, copy=False)
-        return np.ascontiguousarray(values.reshape(len(values), -1), dtype=self.dtype)
+        return np.ascontiguousarray(values.reshape(-1, self.shape[1]), dtype=self.dtype)
 
 
 @final
