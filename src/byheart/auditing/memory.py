@@ -13,6 +13,8 @@ compares the sum with what a process really takes.
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from dataclasses import dataclass
 
 from byheart.auditing import planted
@@ -24,6 +26,7 @@ from byheart.errors import UsageError
 
 _PROCESS = 80 << 20  # the interpreter, its libraries, BLAS buffers, and what malloc keeps
 _STATISTICS = 32  # in the family, roundly
+_POOLED = 32 + 110  # per real row: order, group, label; the tails kept by `log_upper_tail`
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Audit:
         """Return the most that stands in memory beside the working memory of a search."""
         n, m, k = self.real_rows, self.generated_rows, self.k
         table, lists, ties = 16 * k, 8 * (k + 8) + 8, 64
-        pooled = 32 * n  # order, group, training
+        pooled = _POOLED * n
         forward = m * (table + lists + ties) + n * (24 + ties)
         among = m * table + 16 * n + n * (table + lists + ties)
         copies = min(planted.POOL, n)
@@ -76,7 +79,7 @@ class Audit:
         trial = n * planted.TRIAL_BYTES
         others = self._tables() + max(relabelling, projecting, counting, trial)
         least = least_memory(max(m, n), self.dimension, k)
-        return max(self.beside_searches() + least, _PROCESS + self.held + 32 * n + others)
+        return max(self.beside_searches() + least, _PROCESS + self.held + _POOLED * n + others)
 
     def _tables(self) -> int:
         """Bytes of the neighbour tables and the scores."""
@@ -112,6 +115,12 @@ class Budget:
         free = limit - audit.beside_searches()
         spare = (limit - least) // 2
         return cls(free - spare, spare)
+
+
+def give_back() -> None:
+    """Return freed memory to the system, where the C library would keep it for later (glibc)."""
+    with suppress(AttributeError, OSError, TypeError):  # another library or system
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _mib(size: int) -> str:

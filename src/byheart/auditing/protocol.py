@@ -27,7 +27,7 @@ from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.membership import membership
-from byheart.auditing.memory import Audit, Budget
+from byheart.auditing.memory import Audit, Budget, give_back
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest, InputSet, Metric
 from byheart.distances.neighbours import Neighbours, two_way, within
@@ -120,7 +120,6 @@ def audit(
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
     vectors = extractor.apply(encoded)
     budget = Budget.of(limit, sets.sizes(vectors, settings.permutations))
-    made = held(vectors.generated, budget.spare // 3)
     frame = AuditResult(
         **asdict(settings),
         verdict=verdict.NO_HELDOUT.verdict,
@@ -146,10 +145,30 @@ def audit(
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")
-    if sets.heldout is None or vectors.heldout is None:
+    if vectors.heldout is None:
+        made = held(vectors.generated, budget.spare // 3)
         table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search)
         among = within(vectors.train, 2, max_memory=budget.search)
         return replace(frame, metrics=_metrics(table.forward, among, settings.level))
+    result = _against_heldout(frame, settings, sets, grouping, encoded, vectors, budget, say)
+    give_back()
+    return result
+
+
+def _against_heldout(
+    frame: AuditResult,
+    settings: Settings,
+    sets: Sets,
+    grouping: Grouping,
+    encoded: Encoded,
+    vectors: Encoded,
+    budget: Budget,
+    say: Progress,
+) -> AuditResult:
+    """Fill `frame` in: `encoded` are the samples, `vectors` their features."""
+    assert sets.heldout is not None
+    assert vectors.heldout is not None
+    made = held(vectors.generated, budget.spare // 3)
     # One independent stream per purpose: adding a step leaves the others' draws as they were.
     streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(8)))
     pool = Pool.shuffled(
@@ -181,11 +200,12 @@ def audit(
     exchangeable = controls.exchangeability(
         pool.rows, among_real, pool.units, settings.permutations, level, next(streams)
     )
-    shape = encoded.sample_shape if extractor.name == "raw" else ()
+    shape = encoded.sample_shape if vectors is encoded else ()
     comparable = controls.comparability(
         pool.rows, made, forward, distances.scale, shape, next(streams), budget.search
     )
     twins = controls.duplicates(vectors.train, vectors.heldout)
+    give_back()
     say("planting copies")
     power = planted.planted(
         planted.Planting(

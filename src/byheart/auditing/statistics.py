@@ -58,7 +58,7 @@ def ladder(rows: int) -> NDArray[np.intp]:
     return np.asarray(cuts, dtype=np.intp)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # some five ladders of cuts, about 20 bytes a row each
 def log_upper_tail(rows: int, marked: int, drawn: int) -> Floats:
     """Return log P(X ≥ t) for t = 0 … drawn, X ~ Hypergeometric(rows, marked, drawn).
 
