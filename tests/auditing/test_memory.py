@@ -139,6 +139,19 @@ def test_a_limit_too_small_names_one_that_does(tmp_path, capsys):
     assert f"--max-memory {least}" in told
 
 
+def test_sets_that_cannot_be_mapped_are_counted_together(tmp_path):
+    sets = normal_sets((3000, 3000, 3000), 100)  # 1.2 MB each
+    for role, values in zip(ROLES, sets, strict=True):
+        np.savez(tmp_path / f"{role}.npz", values)
+    paths = [tmp_path / f"{role}.npz" for role in ROLES]
+    with pytest.raises(UsageError, match=r"^generated .*takes 1.1 MiB of memory, and 0.6 MiB of"):
+        byheart.audit(*paths, max_memory=3_000_000)
+    held = sum(values.nbytes for values in sets)
+    least = Audit(3000, 3000, 3000, 100, 4, 32, 99, held).minimum()
+    with pytest.raises(UsageError, match=r"\(4 MiB for what \.npy files .* --max-memory"):
+        byheart.audit(*paths, max_memory=least - 1, permutations=99)
+
+
 def test_blocks_do_not_change_delta(bench, monkeypatch):
     forward, among = bench.distances.table.forward, bench.distances.among_real
     arguments = forward, among, bench.pool.training, 0.7, 5

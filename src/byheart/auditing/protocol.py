@@ -27,16 +27,15 @@ from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.membership import membership
-from byheart.auditing.memory import Audit, Budget, give_back
+from byheart.auditing.memory import Budget, give_back
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
-from byheart.auditing.result import AuditResult, Controls, ControlTest, InputSet, Metric
+from byheart.auditing.result import AuditResult, Controls, ControlTest, Metric
+from byheart.auditing.sets import Sets
 from byheart.distances.neighbours import Neighbours, two_way, within
-from byheart.distances.rows import Rows, Source, held
-from byheart.errors import InputError
-from byheart.samples import Encoded, Samples, encode, read
+from byheart.distances.rows import held
+from byheart.samples import Encoded, encode
 
 NEIGHBOURS = 32
-MINIMUM_ROWS = 10
 Progress = Callable[[str], None]
 
 
@@ -108,18 +107,14 @@ def audit(
     say = progress or (lambda stage: None)
     extractor = load_features(features)
     say("reading samples")
-    sets = Sets(
-        train=read(train, "train", image_size=image_size),
-        heldout=None if heldout is None else read(heldout, "heldout", image_size=image_size),
-        generated=read(generated, "generated", image_size=image_size),
-    )
+    sets = Sets.read(train, heldout, generated, image_size, limit)
     sets.require_rows()
     grouping = Grouping.of(groups, sets.train, sets.heldout)
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
     vectors = extractor.apply(encoded)
-    budget = Budget.of(limit, sets.sizes(vectors, settings.permutations))
+    budget = Budget.of(limit, sets.sizes(vectors, NEIGHBOURS, settings.permutations))
     frame = AuditResult(
         **asdict(settings),
         verdict=verdict.NO_HELDOUT.verdict,
@@ -280,67 +275,6 @@ def _against_heldout(
             found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
         ),
     )
-
-
-@dataclass(frozen=True)
-class Sets:
-    """The three sets as they were read."""
-
-    train: Samples
-    heldout: Samples | None
-    generated: Samples
-
-    def require_rows(self) -> None:
-        """Refuse sets that are too small for any answer."""
-        for samples in (self.train, self.heldout, self.generated):
-            if samples is not None and samples.rows < MINIMUM_ROWS:
-                raise InputError(
-                    f"{samples.role}: {samples.rows} rows in {samples.path or 'the array'}; an "
-                    f"audit needs at least {MINIMUM_ROWS} rows in each set, some hundreds to decide"
-                )
-
-    def sizes(self, encoded: Encoded, permutations: int) -> Audit:
-        """Return what decides the memory of an audit of these sets, as encoded."""
-        heldout_rows = 0 if encoded.heldout is None else len(encoded.heldout)
-        return Audit(
-            len(encoded.train),
-            heldout_rows,
-            len(encoded.generated),
-            encoded.train.shape[1],
-            encoded.train.dtype.itemsize,
-            NEIGHBOURS,
-            permutations,
-            sum(
-                samples.held + _beside(samples, rows)
-                for samples, rows in (
-                    (self.train, encoded.train),
-                    (self.heldout, encoded.heldout),
-                    (self.generated, encoded.generated),
-                )
-                if samples is not None and rows is not None
-            ),
-        )
-
-    def described(self, dimension: int) -> dict[str, InputSet | None]:
-        """Return where each set came from; `dimension` is that of the feature vectors."""
-        return {
-            role: None
-            if samples is None
-            else InputSet(samples.path, samples.sha256, samples.rows, dimension, samples.dtype)
-            for role, samples in (
-                ("train", self.train),
-                ("heldout", self.heldout),
-                ("generated", self.generated),
-            )
-        }
-
-
-def _beside(samples: Samples, rows: Rows) -> int:
-    """Bytes that encoded rows take beside the set as it was read."""
-    if isinstance(rows, Source):
-        return 0
-    same = samples.values is not None and np.may_share_memory(rows, samples.values)
-    return 0 if same else rows.nbytes
 
 
 def _metrics(

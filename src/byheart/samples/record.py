@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.errors import UsageError
+
 SampleKind = Literal["vectors", "images", "table"]
 
 # Bound on what a compressed source may unpack to. A .npy file is memory-mapped and has no bound.
@@ -62,6 +64,16 @@ def _is_mapped(array: NDArray[Any]) -> bool:
     while base is not None and not isinstance(base, np.memmap):
         base = getattr(base, "base", None)
     return base is not None
+
+
+def require_room(size: int, max_memory: int | None, where: str) -> None:
+    """Raise UsageError if `size` bytes that have to be in memory are more than the limit."""
+    if max_memory is not None and size > max_memory:
+        raise UsageError(
+            f"{where}: takes {size / 2**20:.1f} MiB of memory, and {max_memory / 2**20:.1f} MiB of "
+            f"max_memory are left; raise --max-memory by {-((max_memory - size) // 2**20)} MiB or "
+            f"more, or save the set as .npy, which is memory-mapped"
+        )
 
 
 def one_line(error: BaseException) -> str:
