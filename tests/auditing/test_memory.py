@@ -101,9 +101,9 @@ def test_an_audit_of_more_than_256_mib_stays_within_256_mib(tmp_path):
 def test_the_stated_minimum_is_enough_and_not_far_above_the_peak(rows, dimension, tmp_path):
     least = Audit(*rows, dimension, 4, 32, 99).minimum()
     highest = peak(save(tmp_path, normal_sets(rows, dimension)), least, 99)
-    # 80 MiB are kept for the process, of which a small audit uses about 35; a search keeps 24 for
-    # candidates, which may be few.
-    assert 0 <= least - highest <= 80 << 20
+    # What may stay unused: of the 80 MiB for the process all but about 35, the 24 that a search
+    # keeps for its candidates, and a short peak that the polling misses.
+    assert 0 <= least - highest <= 96 << 20
 
 
 def test_the_minimum_grows_with_every_size_and_the_budget_adds_up():

@@ -13,8 +13,6 @@ compares the sum with what a process really takes.
 
 from __future__ import annotations
 
-import ctypes
-from contextlib import suppress
 from dataclasses import dataclass
 
 from byheart.auditing import planted
@@ -76,7 +74,7 @@ class Audit:
         relabelling = kernels + n * 160 + cells * 24 + values
         projecting = n * (min(self.dimension, PROJECTIONS) * 24 + 60) + cells * 24 + values
         counting = 160 * self.train_rows  # digests of the training rows
-        trial = n * planted.TRIAL_BYTES
+        trial = n * (planted.REPEATS + planted.RELABELLINGS + planted.TRIAL_BYTES)
         others = self._tables() + max(relabelling, projecting, counting, trial)
         least = least_memory(max(m, n), self.dimension, k)
         return max(self.beside_searches() + least, _PROCESS + self.held + _POOLED * n + others)
@@ -115,12 +113,6 @@ class Budget:
         free = limit - audit.beside_searches()
         spare = (limit - least) // 2
         return cls(free - spare, spare)
-
-
-def give_back() -> None:
-    """Return freed memory to the system, where the C library would keep it for later (glibc)."""
-    with suppress(AttributeError, OSError, TypeError):  # another library or system
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _mib(size: int) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.auditing.family import CLOSE_WEIGHT, OTHER_WEIGHT, decisive
+from byheart.auditing.heap import give_back
 from byheart.auditing.permutation import Units, pool_p_values
 from byheart.auditing.result import Planted
 from byheart.auditing.scores import Scores, relative_scores
@@ -43,7 +44,9 @@ RELABELLINGS = 199
 REQUIRED_POWER = 0.95
 ALLOWED_MISSES = 2  # of 40
 POOL = 2000  # real rows that have a planted copy ready
-TRIAL_BYTES = RELABELLINGS // 2 + 160  # of working memory of one repeat, per real row
+# Working memory of one repeat, per real row: half of the labels, ranked, in 8 and in 32 bits, and
+# new scores with their orders.
+TRIAL_BYTES = 5 * RELABELLINGS // 2 + 160
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,7 @@ def _search(
 
     def found(position: int) -> bool:
         power[position] = trials_power = trials.power(grid[position])
+        give_back()
         return trials_power >= REQUIRED_POWER
 
     low, high = -1, len(grid)  # found nowhere up to low, found from high on

@@ -26,8 +26,9 @@ from byheart.auditing import (
 from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
+from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
-from byheart.auditing.memory import Budget, give_back
+from byheart.auditing.memory import Budget
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest, Metric
 from byheart.auditing.sets import Sets
