@@ -106,7 +106,7 @@ class Budget:
                 else ""
             )
             raise UsageError(
-                f"max_memory of {_mib(limit)} is too small for {audit.real_rows:,} real and "
+                f"max_memory of {limit // 2**20} MiB is too small for {audit.real_rows:,} real and "
                 f"{audit.generated_rows:,} generated rows of {audit.dimension:,} values, which "
                 f"need {_mib(least)}{held}; pass --max-memory {_mib(least).replace(' ', '')}"
             )

@@ -143,6 +143,7 @@ class _Trials:
         memory = self.setting.max_memory or DEFAULT_MEMORY
         fitting = memory // (TRIAL_BYTES * len(self.shared))
         misses, together = 0, max(1, min(thread_count(), fitting))
+        large = TRIAL_BYTES * len(self.shared) > 1 << 22
         with ThreadPoolExecutor(together) as workers:
             for start in range(0, REPEATS, together):
                 repeats = range(start, min(start + together, REPEATS))
@@ -152,6 +153,8 @@ class _Trials:
                     misses += not found
                     if misses > ALLOWED_MISSES:
                         return 1 - ALLOWED_MISSES / (done - 1)
+                if large:  # else it costs more than it gives
+                    give_back()
         return 1 - misses / REPEATS
 
     def _rejects(self, copies: int, repeat: int) -> bool:
@@ -195,7 +198,6 @@ def _search(
 
     def found(position: int) -> bool:
         power[position] = trials_power = trials.power(grid[position])
-        give_back()
         return trials_power >= REQUIRED_POWER
 
     low, high = -1, len(grid)  # found nowhere up to low, found from high on
