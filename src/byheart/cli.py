@@ -112,7 +112,14 @@ def audit(
         str,
         typer.Option(metavar="copies,traces,memorizes,inconclusive", help="Exit with 1 on these."),
     ] = "",
-    max_memory: Annotated[str, typer.Option(help="Working memory of the search.")] = "1GiB",
+    max_memory: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory of the audit, such as 256MiB, beside the pages of mapped .npy files; "
+            "the result does not depend on it.",
+        ),
+    ] = "1GiB",
     examples: Annotated[
         bool, typer.Option(help="Show real values and file names in the report.")
     ] = True,

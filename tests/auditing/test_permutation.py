@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from conftest import Bench
 
+from byheart.auditing import permutation
 from byheart.auditing.permutation import Group, Units, pool_columns, pool_p_values, upper_ranks
 from byheart.auditing.statistics import TailCount
 
@@ -120,3 +121,19 @@ def test_the_family_finds_copies(share):
     count = int(share * 60)
     generated[:count] = train[:count] + 0.05 * rng.normal(size=(count, 6))
     assert Bench.of(train, heldout, generated).p_value(199, 0) == 1 / 200
+
+
+def test_labels_do_not_depend_on_how_many_are_drawn_at_a_time(monkeypatch):
+    group = np.arange(60) // 2
+    units = Units(group, np.arange(30) < 12)
+    whole = units.draw(50, np.random.default_rng(0))
+    assert whole.dtype == np.uint8
+    assert np.all(whole.sum(axis=0) == 24)
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(np.hstack([units.draw(n, rng) for n in (7, 1, 42)]), whole)
+    blocks = list(units.relabellings(49, np.random.default_rng(0)))
+    monkeypatch.setattr(permutation, "BLOCK_CELLS", 60 * 17)
+    np.testing.assert_array_equal(units.draw(50, np.random.default_rng(0)), whole)
+    narrow = list(units.relabellings(49, np.random.default_rng(0)))
+    assert [b.shape[1] for b in narrow] == [17, 17, 16]
+    np.testing.assert_array_equal(np.hstack(narrow), np.hstack(blocks))

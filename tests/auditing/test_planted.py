@@ -27,7 +27,7 @@ def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
     copies = bench.pool.rows[:9] + 0.05
     near = two_way(copies, bench.pool.rows, 110).forward
     longer = Bench.of(train, heldout, np.concatenate([generated, copies]), k=110)
-    trials = planted._Trials(setting(bench), np.arange(9), near, *[np.empty((0, 0))] * 3, [])
+    trials = planted._Trials(setting(bench), np.arange(9), near, *[np.empty((0, 0))] * 2, [])
     scores = trials._scores(near)
     for name in ("distance", "ratio", "negative_margin"):
         np.testing.assert_array_equal(getattr(scores, name), getattr(longer.scores, name))

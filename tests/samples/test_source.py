@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 from pyarrow import parquet
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
@@ -202,3 +203,31 @@ def test_a_key_is_for_files_of_several_arrays(tmp_path):
     file = written(tmp_path, "npy")
     with pytest.raises(InputError, match=r"FILE::KEY is for \.npz and \.safetensors"):
         read(f"{file}::x", "train")
+
+
+def test_what_cannot_be_mapped_has_to_fit_into_the_limit(tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, size=(40, 6, 5), dtype=np.uint8)
+    flat = values.reshape(40, -1).astype(np.float32)
+    np.save(tmp_path / "a.npy", flat)
+    np.savez(tmp_path / "a.npz", flat)
+    save_file({"a": flat}, tmp_path / "a.safetensors")
+    table = pd.DataFrame(flat, columns=[f"c{i}" for i in range(30)])
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_parquet(tmp_path / "a.parquet", row_group_size=7)
+    (tmp_path / "a").mkdir()
+    for i, image in enumerate(values):
+        Image.fromarray(image).save(tmp_path / "a" / f"{i}.png")
+    assert read(tmp_path / "a.npy", "train", max_memory=1).held == 0
+    assert read(flat, "train", max_memory=1).held == 0
+    for name in ("a.npz", "a.safetensors", "a.csv", "a.parquet", "a"):
+        with pytest.raises(
+            UsageError, match=r"^train .*raise --max-memory by 1 MiB or more, or save .* as \.npy"
+        ) as e:
+            read(tmp_path / name, "train", max_memory=1000)
+        assert "\n" not in str(e.value)
+        samples = read(tmp_path / name, "train", max_memory=10**6)
+        assert samples.rows == 40
+        assert samples.held >= 40 * 30 * (1 if name == "a" else 4)
+    groups = read(tmp_path / "a.parquet", "train").table
+    assert groups.num_rows == 40
+    assert groups.to_pandas().equals(table)

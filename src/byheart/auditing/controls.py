@@ -8,6 +8,7 @@ that stand in both sets.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
@@ -21,6 +22,8 @@ from byheart.auditing.permutation import Group, Units, pool_p_values
 from byheart.auditing.result import Comparability, ControlTest, Duplicates, Independence
 from byheart.auditing.statistics import Labels, LinearRank, Statistic, area_weights
 from byheart.distances.neighbours import Neighbours, two_way
+from byheart.distances.rows import Chosen, Rows, extent, row_blocks
+from byheart.distances.tiles import DEFAULT_MEMORY
 
 Floats = NDArray[np.float64]
 AGREEMENT_NEIGHBOURS = 5
@@ -28,6 +31,8 @@ PROJECTIONS = 32
 # A model may be poor without being on another scale: blurred digits lie at 1.5 to 2, noise at 4.
 DISTANCE_RATIO_LIMIT = 10.0
 SHOWN_DUPLICATES = 100
+COMPARED = (200, 4000)  # generated and real rows on which re-encodings are tried
+_BLOCK_VALUES = 1 << 20  # of real rows that are projected at a time
 
 
 @final
@@ -80,7 +85,7 @@ class TwoSided(Statistic):
 
 
 def exchangeability(
-    real: NDArray[np.floating],
+    real: Rows,
     among_real: Neighbours,
     units: Units,
     relabellings: int,
@@ -94,9 +99,14 @@ def exchangeability(
     dimension = real.shape[1]
     if dimension > PROJECTIONS:  # a fixed random plane keeps the cost off the product's order
         directions = rng.normal(size=(dimension, PROJECTIONS)).astype(real.dtype)
-        coordinates = (real - real.mean(axis=0)) @ directions
+        parts = list(row_blocks(len(real), dimension, _BLOCK_VALUES))
+        total = np.zeros(dimension, real.dtype)
+        for part in parts:  # row after row: the cut into parts changes no rounding
+            total = np.vstack([total, real[part]]).sum(axis=0)
+        mean = total / real.dtype.type(len(real))
+        coordinates = np.concatenate([(real[part] - mean) @ directions for part in parts])
     else:
-        coordinates = real
+        coordinates = real[:]
     statistics: list[Statistic] = [
         NeighbourAgreement("neighbour_agreement", among_real.indices),
         MeanDifference("mean_difference", np.asarray(coordinates, dtype=np.float64)),
@@ -156,56 +166,70 @@ def independence(
     )
 
 
-def duplicates(train: NDArray[np.floating], heldout: NDArray[np.floating]) -> Duplicates:
+def duplicates(train: Rows, heldout: Rows) -> Duplicates:
     """Find held-out rows that are equal to a training row, by exact comparison."""
     first: dict[bytes, int] = {}
-    for i, row in enumerate(train + 0.0):  # adding zero turns -0.0 into 0.0
-        first.setdefault(row.tobytes(), i)
+    for i, key in enumerate(_digests(train)):
+        first.setdefault(key, i)
     pairs = [
-        (first[key], j) for j, row in enumerate(heldout + 0.0) if (key := row.tobytes()) in first
+        (first[key], j)
+        for j, key in enumerate(_digests(heldout))
+        if key in first and np.array_equal(train[first[key]], heldout[j])
     ]
     return Duplicates(len(pairs), tuple(pairs[:SHOWN_DUPLICATES]))
 
 
+def _digests(rows: Rows) -> Iterator[bytes]:
+    for block in row_blocks(*rows.shape):
+        for row in rows[block] + 0.0:  # adding zero turns -0.0 into 0.0
+            yield hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+
+
 def comparability(
-    real: NDArray[np.floating],
-    generated: NDArray[np.floating],
+    real: Rows,
+    generated: Rows,
     forward: Neighbours,
     scale: float,
     sample_shape: tuple[int, ...],
     rng: np.random.Generator,
+    max_memory: int | None = None,
 ) -> Comparability:
     """Compare the distance generated → real with that among real rows, and look for the cause.
 
     scale: median distance between nearest real rows. The usual re-encodings are tried on a few
     rows; one that brings the generated samples to less than half their distance is the cause.
+    max_memory: bytes, as for `two_way`.
     """
     typical = float(np.median(forward.distances[:, 0]))
     ratio = 1.0 if typical == 0 else (typical / scale if scale > 0 else DISTANCE_RATIO_LIMIT)
     cause = None
     if ratio > 1:
-        some = generated[rng.permutation(len(generated))[:200]].astype(np.float64)
-        against = real[rng.permutation(len(real))[:4000]].astype(np.float64)
-        before = _typical_distance(some, against)
+        fakes, reals = COMPARED
+        some = generated[rng.permutation(len(generated))[:fakes]].astype(np.float64)
+        against: Rows = Chosen(real, rng.permutation(len(real))[:reals], np.float64)
+        memory = DEFAULT_MEMORY if max_memory is None else max_memory
+        if against.nbytes <= memory // 4:
+            against, memory = against[:], memory - against.nbytes
+        before = _typical_distance(some, against, memory)
         best = before / 2
         for name, encoded in _reencodings(some, against, sample_shape):
-            distance = _typical_distance(encoded, against)
+            distance = _typical_distance(encoded, against, memory)
             if distance < best:
                 best, cause = distance, name
     passed = cause is None and ratio <= DISTANCE_RATIO_LIMIT
     return Comparability(ratio, DISTANCE_RATIO_LIMIT, passed, cause)
 
 
-def _typical_distance(rows: Floats, against: Floats) -> float:
-    nearest = two_way(np.ascontiguousarray(rows), against, 1).forward.distances
-    return float(np.median(nearest))
+def _typical_distance(rows: Floats, against: Rows, max_memory: int) -> float:
+    found = two_way(np.ascontiguousarray(rows), against, 1, max_memory=max_memory)
+    return float(np.median(found.forward.distances))
 
 
 def _reencodings(
-    rows: Floats, real: Floats, sample_shape: tuple[int, ...]
+    rows: Floats, real: Rows, sample_shape: tuple[int, ...]
 ) -> Iterator[tuple[str, Floats]]:
     """Yield (what the generated samples seem to be, the samples put right)."""
-    low, high = float(real.min()), float(real.max())
+    low, high = extent(real)
     yield "scaled to [0, 1] where the data are 0 to 255", rows * 255
     yield "scaled to 0 to 255 where the data are in [0, 1]", rows / 255
     yield "scaled to [-1, 1] where the data are in [0, 1]", (rows + 1) / 2

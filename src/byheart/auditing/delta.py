@@ -16,6 +16,7 @@ derived in docs/explanation/statistics.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from byheart.distances.kernels import log_kernels
 from byheart.distances.neighbours import Neighbours
 
 Floats = NDArray[np.float64]
+_BLOCK = 8192  # rows of a table whose kernels are in memory at a time
 
 
 def delta(
@@ -81,20 +83,37 @@ def l2_contributions(
     """Return the terms of the scaled Delta_L2, (m,), whose mean is the estimate."""
     size = {True: int(training.sum()), False: int((~training).sum())}
     # Both up to the common factor (4 pi eps²)^(-d/2); N(x; 0, eps² I) then carries 2^(d/2).
-    log_pair = log_kernels(among_real.distances, bandwidth * math.sqrt(2))
-    log_cross = log_kernels(forward.distances, bandwidth) + dimension / 2 * math.log(2)
-    rows, m = len(training), len(log_cross)
+    rows, m = len(training), len(forward.distances)
+    wider = bandwidth * math.sqrt(2)
+    offset = dimension / 2 * math.log(2)
     scale = np.logaddexp(
-        logsumexp(log_pair) - math.log(rows * (rows - 1)),
-        math.log(2) + logsumexp(log_cross) - math.log(rows * m),
+        _log_sum(among_real, wider) - math.log(rows * (rows - 1)),
+        math.log(2) + _log_sum(forward, bandwidth, offset) - math.log(rows * m),
     )
-    pair = np.exp(log_pair - scale)
-    cross = np.exp(log_cross - scale)
-    same_set = training[among_real.indices] == training[:, None]
+    overlap = dict.fromkeys(size, 0.0)
+    for block in _blocks(rows):
+        pair = np.exp(log_kernels(among_real.distances[block], wider) - scale)
+        pair *= training[among_real.indices[block]] == training[block, None]
+        for member in overlap:
+            overlap[member] += float(pair[training[block] == member].sum())
     terms = np.zeros(m)
-    for member, sign in ((True, 1.0), (False, -1.0)):
-        chosen = training == member
-        n = size[member]
-        overlap = (pair * same_set)[chosen].sum() / (n * (n - 1))
-        terms += sign * (overlap - 2 * (cross * chosen[forward.indices]).sum(axis=1) / n)
+    for block in _blocks(m):
+        cross = np.exp(log_kernels(forward.distances[block], bandwidth) + offset - scale)
+        inside = training[forward.indices[block]]
+        for member, sign in ((True, 1.0), (False, -1.0)):
+            n = size[member]
+            near = (cross * (inside == member)).sum(axis=1)
+            terms[block] += sign * (overlap[member] / (n * (n - 1)) - 2 * near / n)
     return terms
+
+
+def _log_sum(table: Neighbours, bandwidth: float, offset: float = 0.0) -> float:
+    parts = [
+        logsumexp(log_kernels(table.distances[block], bandwidth) + offset)
+        for block in _blocks(len(table.distances))
+    ]
+    return float(np.logaddexp.reduce(parts))
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK))

@@ -22,6 +22,6 @@ def describe() -> dict[str, Any]:
             "python": platform.python_version(),
             **{package: metadata.version(package) for package in packages},
         },
-        "blas": blas,
+        "blas": sorted(blas, key=str),  # the order of loading is no part of the result
         "threads": max((info["num_threads"] for info in threadpool_info()), default=1),
     }

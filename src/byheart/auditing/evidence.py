@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from byheart.auditing.membership import membership_curve
 from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.result import Copies, Evidence, Match
+from byheart.distances.rows import extent
 from byheart.samples import Encoded, Role, Samples
 
 SHOWN_MATCHES = 24
@@ -58,7 +59,7 @@ def gather(
     return Evidence(
         sample_kind=encoded.kind,
         columns=encoded.columns,
-        value_range=(float(encoded.train.min()), float(encoded.train.max())),
+        value_range=extent(encoded.train),
         train_matches=train_matches or closest("train", train, points.training),
         heldout_matches=closest("heldout", heldout, ~points.training),
         train_distances=_thinned(points.train_distance),

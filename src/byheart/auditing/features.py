@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import _check
+from byheart.distances.rows import Array, Rows, row_blocks
 from byheart.errors import ByheartError, InputError, MissingExtraError, UsageError
 from byheart.samples import Encoded
 from byheart.samples.arrays import from_memory
 
-Rows = NDArray[np.floating[Any]]
 Progress = Callable[[int, int], None]
 
 # Features of a sample may depend on its batch by no more than this share of their largest value:
@@ -116,7 +116,7 @@ class Mapped(Extractor):
 
     def _batch(
         self, chosen: list[tuple[str, int]], sets: dict[str, Rows], shape: tuple[int, ...]
-    ) -> Rows:
+    ) -> Array:
         samples = np.stack([sets[role][row] for role, row in chosen]).reshape(-1, *shape)
         where = f"features {self.name}"
         try:
@@ -139,7 +139,7 @@ class Mapped(Extractor):
 
     def _stable(
         self,
-        first: Rows,
+        first: Array,
         sources: list[tuple[str, int]],
         size: int,
         sets: dict[str, Rows],
@@ -311,10 +311,11 @@ def _distinct(
     places: dict[str, NDArray[np.int64]] = {}
     for role, rows in sets.items():
         place = np.empty(len(rows), dtype=np.int64)
-        for i, row in enumerate(rows):
-            key = hashlib.blake2b(row.data, digest_size=16).digest()
-            place[i] = seen.setdefault(key, len(seen))
-            if place[i] == len(sources):
-                sources.append((role, i))
+        for block in row_blocks(*rows.shape):
+            for i, row in enumerate(rows[block], block.start):
+                key = hashlib.blake2b(row.data, digest_size=16).digest()
+                place[i] = seen.setdefault(key, len(seen))
+                if place[i] == len(sources):
+                    sources.append((role, i))
         places[role] = place
     return sources, places

@@ -21,6 +21,7 @@ from byheart.auditing.result import Test
 from byheart.auditing.statistics import Labels, Statistic
 
 Floats = NDArray[np.float64]
+BLOCK_CELLS = 1 << 20  # labels evaluated at a time, over all rows
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,38 @@ class Units:
         """Whether every row is a unit of its own."""
         return len(self.training) == len(self.group)
 
-    def labels(self, training: NDArray[np.bool_]) -> Labels:
-        """Spread unit labels (groups, columns) over the rows: (N, columns) of 0 and 1."""
-        return np.ascontiguousarray(training[self.group].astype(np.uint8))
+    @property
+    def block(self) -> int:
+        """Columns of labels to work on at a time, so that memory does not grow with the rows."""
+        return min(250, max(16, BLOCK_CELLS // len(self.group)))
+
+    def draw(self, columns: int, rng: np.random.Generator) -> Labels:
+        """Return random labels (N, columns) of 0 and 1.
+
+        Groups are relabelled whole, keeping the number of training groups. Column after column is
+        drawn: several draws give what one gives.
+        """
+        labels = np.empty((len(self.group), columns), np.uint8)
+        for start in range(0, columns, self.block):
+            part = labels[:, start : start + self.block]
+            shuffled = np.tile(self.training, (part.shape[1], 1))
+            part[:] = rng.permuted(shuffled, axis=1, out=shuffled).T[self.group]
+        return labels
 
     def relabellings(
-        self, count: int, rng: np.random.Generator, block: int = 250
+        self, count: int, rng: np.random.Generator, block: int | None = None
     ) -> Iterator[Labels]:
         """Yield the observed labels and `count` random ones, in blocks of columns.
 
-        The first column of the first block is the observed labelling. Groups are relabelled
-        whole, keeping the number of training groups.
+        The first column of the first block is the observed labelling.
         """
-        observed = self.training[:, None]
+        size = self.block if block is None else block
+        observed = self.training[self.group].astype(np.uint8)[:, None]
         left = count
         while left or observed.shape[1]:
-            size = min(block - observed.shape[1], left)
-            shuffled = rng.permuted(np.tile(self.training, (size, 1)), axis=1).T
-            yield self.labels(np.concatenate([observed, shuffled], axis=1))
-            left -= size
+            drawn = self.draw(min(size - observed.shape[1], left), rng)
+            yield np.concatenate([observed, drawn], axis=1)
+            left -= drawn.shape[1]
             observed = observed[:, :0]
 
 

@@ -27,12 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.auditing.family import CLOSE_WEIGHT, OTHER_WEIGHT, decisive
+from byheart.auditing.heap import give_back
 from byheart.auditing.permutation import Units, pool_p_values
 from byheart.auditing.result import Planted
 from byheart.auditing.scores import Scores, relative_scores
 from byheart.auditing.statistics import Labels
 from byheart.distances.neighbours import Neighbours, two_way
-from byheart.distances.tiles import thread_count
+from byheart.distances.rows import Array, Rows, row_blocks
+from byheart.distances.tiles import DEFAULT_MEMORY, thread_count
 
 Floats = NDArray[np.float64]
 NOISES = (0.25, 0.5, 1.0)
@@ -42,19 +44,23 @@ RELABELLINGS = 199
 REQUIRED_POWER = 0.95
 ALLOWED_MISSES = 2  # of 40
 POOL = 2000  # real rows that have a planted copy ready
+# Working memory of one repeat, per real row: half of the labels, ranked, in 8 and in 32 bits, and
+# new scores with their orders.
+TRIAL_BYTES = 5 * RELABELLINGS // 2 + 160
 
 
 @dataclass(frozen=True)
 class Planting:
     """The arrays that every repeat shares."""
 
-    real: NDArray[np.floating]  # (N, d)
+    real: Rows  # (N, d)
     generated_rows: int
     neighbours: int  # real rows that a planted row is compared with
     scores: Scores  # (N,) before planting
     units: Units
     scale: float  # median distance between nearest real rows
     level: float
+    max_memory: int | None = None  # of each search, as for `two_way`
 
 
 def planted(setting: Planting, rng: np.random.Generator) -> Planted:
@@ -64,26 +70,16 @@ def planted(setting: Planting, rng: np.random.Generator) -> Planted:
     # The pool has to hold enough rows of T', also where chance gives it fewer than its share.
     ready = training_rows * len(rows) // len(setting.real)
     grid = _grid(min(training_rows // 2, ready * 4 // 5))
-    columns = np.tile(setting.units.training, (REPEATS + _relabellings(setting.level), 1))
-    labels = setting.units.labels(rng.permuted(columns, axis=1).T)
-    observed, shared = np.hsplit(labels, [REPEATS])
+    observed = setting.units.draw(REPEATS, rng)
+    shared = setting.units.draw(_relabellings(setting.level), rng)
     priorities = [rng.permutation(len(rows)) for _ in range(REPEATS)]
-    directions = rng.normal(size=(len(rows), setting.real.shape[1]))
+    directions = rng.bit_generator.state
     powers, minima = [], []
     guess = int(np.searchsorted(grid, 12))
     for noise in NOISES:
-        spread = noise * setting.scale / np.sqrt(setting.real.shape[1])
-        copies = (setting.real[rows] + spread * directions).astype(setting.real.dtype)
-        near = two_way(copies, setting.real, setting.neighbours).forward
-        trials = _Trials(
-            setting,
-            rows,
-            near,
-            observed,
-            np.ascontiguousarray(shared),
-            shared.astype(np.float64),
-            priorities,
-        )
+        rng.bit_generator.state = directions  # the same at each noise, and never all in memory
+        near = _nearest(setting, rows, noise, rng)
+        trials = _Trials(setting, rows, near, observed, shared, priorities)
         power, smallest = _search(trials, grid, guess)
         powers.append(power)
         minima.append(smallest)
@@ -98,6 +94,20 @@ def planted(setting: Planting, rng: np.random.Generator) -> Planted:
             None if j is None else grid[j] / training_rows for j in minima
         ),
     )
+
+
+def _nearest(
+    setting: Planting, rows: NDArray[np.intp], noise: float, rng: np.random.Generator
+) -> Neighbours:
+    """Return the nearest real rows of noisy copies of the real rows `rows`."""
+    dimension = setting.real.shape[1]
+    spread = noise * setting.scale / np.sqrt(dimension)
+    copies: Array = np.empty((len(rows), dimension), setting.real.dtype)
+    for block in row_blocks(*copies.shape):
+        original = setting.real[rows[block]]
+        copies[block] = original + spread * rng.normal(size=original.shape)
+    found = two_way(copies, setting.real, setting.neighbours, max_memory=setting.max_memory)
+    return found.forward
 
 
 def _grid(top: int) -> list[int]:
@@ -122,7 +132,6 @@ class _Trials:
     near: Neighbours  # (pool, k) nearest real rows of each planted row
     observed: Labels  # (N, repeats) the labels T' of each repeat
     shared: Labels  # (N, B) relabellings for all repeats
-    shared_float: Labels  # the same in float64, for statistics that multiply with them
     priorities: Sequence[NDArray[np.intp]]  # per repeat, the order in which the pool is used
 
     def power(self, copies: int) -> float:
@@ -131,7 +140,10 @@ class _Trials:
         With more than the allowed misses the search knows enough and stops: after r misses in n
         repeats the unbiased estimate is then 1 − (r − 1)/(n − 1) (Haldane 1945).
         """
-        misses, together = 0, thread_count()
+        memory = self.setting.max_memory or DEFAULT_MEMORY
+        fitting = memory // (TRIAL_BYTES * len(self.shared))
+        misses, together = 0, max(1, min(thread_count(), fitting))
+        large = TRIAL_BYTES * len(self.shared) > 1 << 22
         with ThreadPoolExecutor(together) as workers:
             for start in range(0, REPEATS, together):
                 repeats = range(start, min(start + together, REPEATS))
@@ -141,6 +153,8 @@ class _Trials:
                     misses += not found
                     if misses > ALLOWED_MISSES:
                         return 1 - ALLOWED_MISSES / (done - 1)
+                if large:  # else it costs more than it gives
+                    give_back()
         return 1 - misses / REPEATS
 
     def _rejects(self, copies: int, repeat: int) -> bool:
@@ -148,15 +162,15 @@ class _Trials:
         usable = self.priorities[repeat]
         chosen = usable[marked[self.rows[usable]] == 1][:copies]
         near = Neighbours(self.near.distances[chosen], self.near.indices[chosen])
-        close, loose = groups = decisive(self._scores(near), int(marked.sum()))
+        groups = decisive(self._scores(near), int(marked.sum()))
         values = [
             np.stack(
                 [
-                    np.concatenate([s.evaluate(marked[:, None]), s.evaluate(labels)])
+                    np.concatenate([s.evaluate(marked[:, None]), s.evaluate(self.shared)])
                     for s in group.statistics
                 ]
             )
-            for group, labels in ((close, self.shared), (loose, self.shared_float))
+            for group in groups
         ]
         return pool_p_values(groups, values).p_value <= self.setting.level
 

@@ -19,13 +19,14 @@ from byheart.auditing.permutation import Units
 from byheart.auditing.scores import Scores
 from byheart.distances.kernels import bandwidth_ladder
 from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
+from byheart.distances.rows import Chosen, Rows, Stacked, held
 
 
 @dataclass(frozen=True)
 class Pool:
     """N real rows in shuffled order."""
 
-    rows: NDArray[np.floating]  # (N, d)
+    rows: Rows  # (N, d)
     order: NDArray[np.intp]  # (N,) position of each row in [T, H]
     units: Units
     training: NDArray[np.bool_]  # (N,)
@@ -33,19 +34,22 @@ class Pool:
     @classmethod
     def shuffled(
         cls,
-        train: NDArray[np.floating],
-        heldout: NDArray[np.floating],
+        train: Rows,
+        heldout: Rows,
         groups: tuple[NDArray[Any], NDArray[Any]] | None,
         rng: np.random.Generator,
+        spare: int | None = None,
     ) -> Pool:
-        """Pool two sets of rows, (n, d) and (h, d); groups: of each row, or None."""
+        """Pool two sets of rows, (n, d) and (h, d); groups: of each row, or None.
+
+        The shuffled rows are copied into memory if they take no more than `spare` bytes (None: no
+        bound); otherwise they stay where they are and are looked up in shuffled order.
+        """
         order = rng.permutation(len(train) + len(heldout))
         units = exchangeable_units(groups, len(train), len(heldout), order)
-        rows = np.empty((len(order), train.shape[1]), dtype=train.dtype)
-        position = np.argsort(order)
-        rows[position[: len(train)]] = train
-        rows[position[len(train) :]] = heldout
-        return cls(rows, order, units, units.training[units.group])
+        rows = Chosen(Stacked(train, heldout), order)
+        kept = held(rows, rows.nbytes if spare is None else spare)
+        return cls(kept, order, units, units.training[units.group])
 
     def set_index(self, row: int) -> int:
         """Return the row's number within its own set, T or H."""
@@ -63,9 +67,7 @@ class Distances:
     bandwidths: tuple[float, ...]
 
     @classmethod
-    def between(
-        cls, generated: NDArray[np.floating], real: NDArray[np.floating], k: int, max_memory: int
-    ) -> Distances:
+    def between(cls, generated: Rows, real: Rows, k: int, max_memory: int) -> Distances:
         """Find the k nearest real rows of every row, within `max_memory` bytes."""
         table = two_way(generated, real, k, max_memory=max_memory)
         among_real = within(real, k, max_memory=max_memory)

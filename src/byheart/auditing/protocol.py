@@ -26,15 +26,17 @@ from byheart.auditing import (
 from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
+from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
+from byheart.auditing.memory import Budget
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
-from byheart.auditing.result import AuditResult, Controls, ControlTest, InputSet, Metric
+from byheart.auditing.result import AuditResult, Controls, ControlTest, Metric
+from byheart.auditing.sets import Sets
 from byheart.distances.neighbours import Neighbours, two_way, within
-from byheart.errors import InputError
-from byheart.samples import Samples, encode, read
+from byheart.distances.rows import held
+from byheart.samples import Encoded, encode
 
 NEIGHBOURS = 32
-MINIMUM_ROWS = 10
 Progress = Callable[[str], None]
 
 
@@ -81,8 +83,9 @@ def audit(
     that the audit may be blind to and still clear the model. permutations: relabellings, at least
     99. features: "raw", a callable batch -> vectors, "MODULE:FUNCTION" or "FILE.onnx". groups:
     rows that belong together (a column, a file, or a pair of sequences). ignore: table columns to
-    leave out. image_size: to bring images of different sizes to one. max_memory: working memory
-    of the neighbour search. progress: called with the name of each stage.
+    leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
+    process, beside mapped files and given arrays; the result does not depend on it. progress:
+    called with the name of each stage.
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
@@ -101,21 +104,18 @@ def audit(
         resolution=_check.fraction(resolution, "resolution"),
         permutations=_check.integer(permutations, "permutations", 99, 10**6),
     )
-    memory = _check.memory(max_memory)
+    limit = _check.memory(max_memory)
     say = progress or (lambda stage: None)
     extractor = load_features(features)
     say("reading samples")
-    sets = Sets(
-        train=read(train, "train", image_size=image_size),
-        heldout=None if heldout is None else read(heldout, "heldout", image_size=image_size),
-        generated=read(generated, "generated", image_size=image_size),
-    )
+    sets = Sets.read(train, heldout, generated, image_size, limit)
     sets.require_rows()
     grouping = Grouping.of(groups, sets.train, sets.heldout)
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
     vectors = extractor.apply(encoded)
+    budget = Budget.of(limit, sets.sizes(vectors, NEIGHBOURS, settings.permutations))
     frame = AuditResult(
         **asdict(settings),
         verdict=verdict.NO_HELDOUT.verdict,
@@ -141,14 +141,36 @@ def audit(
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")
-    if sets.heldout is None or vectors.heldout is None:
-        table = two_way(vectors.generated, vectors.train, NEIGHBOURS, max_memory=memory)
-        among = within(vectors.train, 2, max_memory=memory)
+    if vectors.heldout is None:
+        made = held(vectors.generated, budget.spare // 3)
+        table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search)
+        among = within(vectors.train, 2, max_memory=budget.search)
         return replace(frame, metrics=_metrics(table.forward, among, settings.level))
+    result = _against_heldout(frame, settings, sets, grouping, encoded, vectors, budget, say)
+    give_back()
+    return result
+
+
+def _against_heldout(
+    frame: AuditResult,
+    settings: Settings,
+    sets: Sets,
+    grouping: Grouping,
+    encoded: Encoded,
+    vectors: Encoded,
+    budget: Budget,
+    say: Progress,
+) -> AuditResult:
+    """Fill `frame` in: `encoded` are the samples, `vectors` their features."""
+    assert sets.heldout is not None
+    assert vectors.heldout is not None
+    made = held(vectors.generated, budget.spare // 3)
     # One independent stream per purpose: adding a step leaves the others' draws as they were.
     streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(8)))
-    pool = Pool.shuffled(vectors.train, vectors.heldout, grouping.rows, next(streams))
-    distances = Distances.between(vectors.generated, pool.rows, NEIGHBOURS, memory)
+    pool = Pool.shuffled(
+        vectors.train, vectors.heldout, grouping.rows, next(streams), budget.spare * 2 // 3
+    )
+    distances = Distances.between(made, pool.rows, NEIGHBOURS, budget.search)
     forward, among_real = distances.table.forward, distances.among_real
     scores = score_rows(distances)
     points = Points.of(pool, scores)
@@ -174,21 +196,23 @@ def audit(
     exchangeable = controls.exchangeability(
         pool.rows, among_real, pool.units, settings.permutations, level, next(streams)
     )
-    shape = encoded.sample_shape if extractor.name == "raw" else ()
+    shape = encoded.sample_shape if vectors is encoded else ()
     comparable = controls.comparability(
-        pool.rows, vectors.generated, forward, distances.scale, shape, next(streams)
+        pool.rows, made, forward, distances.scale, shape, next(streams), budget.search
     )
     twins = controls.duplicates(vectors.train, vectors.heldout)
+    give_back()
     say("planting copies")
     power = planted.planted(
         planted.Planting(
             real=pool.rows,
-            generated_rows=len(vectors.generated),
+            generated_rows=len(made),
             neighbours=NEIGHBOURS,
             scores=scores,
             units=pool.units,
             scale=distances.scale,
             level=settings.level,
+            max_memory=budget.search,
         ),
         next(streams),
     )
@@ -252,37 +276,6 @@ def audit(
             found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
         ),
     )
-
-
-@dataclass(frozen=True)
-class Sets:
-    """The three sets as they were read."""
-
-    train: Samples
-    heldout: Samples | None
-    generated: Samples
-
-    def require_rows(self) -> None:
-        """Refuse sets that are too small for any answer."""
-        for samples in (self.train, self.heldout, self.generated):
-            if samples is not None and samples.rows < MINIMUM_ROWS:
-                raise InputError(
-                    f"{samples.role}: {samples.rows} rows in {samples.path or 'the array'}; an "
-                    f"audit needs at least {MINIMUM_ROWS} rows in each set, some hundreds to decide"
-                )
-
-    def described(self, dimension: int) -> dict[str, InputSet | None]:
-        """Return where each set came from; `dimension` is that of the feature vectors."""
-        return {
-            role: None
-            if samples is None
-            else InputSet(samples.path, samples.sha256, samples.rows, dimension, samples.dtype)
-            for role, samples in (
-                ("train", self.train),
-                ("heldout", self.heldout),
-                ("generated", self.generated),
-            )
-        }
 
 
 def _metrics(

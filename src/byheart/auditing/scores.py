@@ -73,16 +73,17 @@ def relative_scores(forward: Neighbours, real_rows: int) -> tuple[Floats, Floats
 
     forward: the k ≥ 2 nearest real points of each generated one, (m, k).
     """
-    near = forward.distances
     ratio = np.full(real_rows, np.inf)
     negative_margin = np.full(real_rows, np.inf)
-    # Against the nearest real point its rival is the second nearest; against all others, the first.
-    rival = np.repeat(near[:, :1], near.shape[1], axis=1)
-    rival[:, 0] = near[:, 1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quotient = near / rival
-    quotient[(near == 0) & (rival == 0)] = 1.0
-    flat = forward.indices.ravel()
-    np.minimum.at(ratio, flat, quotient.ravel())
-    np.minimum.at(negative_margin, flat, ((near - rival) * (near + rival)).ravel())
+    for start in range(0, len(forward.distances), 4096):  # bounds what stands beside the table
+        near = forward.distances[start : start + 4096]
+        # Against the nearest real point its rival is the second nearest; against others, the first.
+        rival = np.repeat(near[:, :1], near.shape[1], axis=1)
+        rival[:, 0] = near[:, 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            quotient = near / rival
+        quotient[(near == 0) & (rival == 0)] = 1.0
+        flat = forward.indices[start : start + 4096].ravel()
+        np.minimum.at(ratio, flat, quotient.ravel())
+        np.minimum.at(negative_margin, flat, ((near - rival) * (near + rival)).ravel())
     return ratio, negative_margin

@@ -58,7 +58,7 @@ def ladder(rows: int) -> NDArray[np.intp]:
     return np.asarray(cuts, dtype=np.intp)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # some five ladders of cuts, about 20 bytes a row each
 def log_upper_tail(rows: int, marked: int, drawn: int) -> Floats:
     """Return log P(X ≥ t) for t = 0 … drawn, X ~ Hypergeometric(rows, marked, drawn).
 
@@ -157,7 +157,9 @@ class LinearRank(Statistic):
 
     def evaluate(self, labels: Labels) -> Floats:
         marked = labels.sum(axis=0, dtype=np.float64)
-        inside = self.weights @ labels
+        inside = np.zeros(labels.shape[1])
+        for start in range(0, len(labels), 1024):  # bounds the labels in float64
+            inside += self.weights[start : start + 1024] @ labels[start : start + 1024]
         outside = self.weights.sum() - inside
         gap = inside / marked - outside / (len(labels) - marked)
         return np.asarray(gap / 2**20)
@@ -216,7 +218,6 @@ class NegativeDelta(Statistic):
 
     def __init__(self, name: str, forward: Neighbours, bandwidth: float, real_rows: int) -> None:
         self.name = name
-        self.bandwidth = bandwidth
         self.kernel = kernel_shares(forward, bandwidth, real_rows)  # (m, N), rows sum to 1
 
     def contributions(self, labels: Labels) -> Iterator[NDArray[np.float32]]:

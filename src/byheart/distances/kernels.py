@@ -35,12 +35,11 @@ def kernel_shares(
     table: (m, k) neighbours among `columns` points. Returns a sparse (m, columns) float32 array
     whose rows add up to 1.
     """
-    logs = log_kernels(table.distances, bandwidth)
-    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
-    weights /= weights.sum(axis=1, keepdims=True)
-    rows, k = weights.shape
+    rows, k = table.distances.shape
+    shares = np.empty((rows, k), np.float32)
+    for start in range(0, rows, 1024):  # bounds the logs beside the result
+        logs = log_kernels(table.distances[start : start + 1024], bandwidth)
+        weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+        shares[start : start + 1024] = weights / weights.sum(axis=1, keepdims=True)
     pointers = np.arange(0, rows * k + 1, k)
-    return csr_array(
-        (weights.astype(np.float32).ravel(), table.indices.ravel(), pointers),
-        shape=(rows, columns),
-    )
+    return csr_array((shares.ravel(), table.indices.ravel(), pointers), shape=(rows, columns))

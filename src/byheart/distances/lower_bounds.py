@@ -31,33 +31,23 @@ the mean of the data. ``L + theta V`` is an estimate of s^2 D^2 with an error of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.distances.rows import Array, Rows, extent, row_blocks
 from byheart.errors import InputError
 
-Rows = NDArray[np.floating[Any]]
-
 _SAMPLE = 2048  # rows of each set that the centre is the mean of; any centre is valid
-_CHUNK = 1 << 16  # values converted at a time: they stay in the cache
-
-
-def row_blocks(rows: int, dimension: int, values: int = _CHUNK) -> Iterator[slice]:
-    """Yield consecutive slices of about `values` values each, at least one row long."""
-    step = max(1, values // dimension)
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
 
 
 @dataclass(frozen=True)
 class Frame:
     """The centre and the scale that two sets of rows share, and the band of the module's proof."""
 
-    centre: Rows  # (d,) already multiplied by the scale, in the dtype of the rows
+    centre: Array  # (d,) already multiplied by the scale, in the dtype of the rows
     scale: float  # a power of two
     theta: float
     underflow: float
@@ -69,11 +59,8 @@ class Frame:
         Raises InputError if squared distances would overflow in float64.
         """
         dimension = sets[0].shape[1]
-        low, high = math.inf, -math.inf
-        for rows in sets:
-            for block in row_blocks(len(rows), dimension, 1 << 20):
-                low = min(low, float(rows[block].min()))
-                high = max(high, float(rows[block].max()))
+        ends = [extent(rows) for rows in sets]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
         spread = (high - low) * math.sqrt(dimension)
         if not spread < 1e153:
             raise InputError(
@@ -98,23 +85,31 @@ class Frame:
             (dimension + 2) * 2.0**-125,
         )
 
-    def left(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the rows (-2a, p, 1), shape (n, d + 2), and the squared norms of a, shape (n,)."""
-        return self._extended(rows, -2.0, 0)
+    def left(
+        self, rows: Rows, part: slice | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the rows (-2a, p, 1), shape (n, d + 2), and the squared norms of a, shape (n,).
 
-    def right(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the rows (b, 1, q), shape (n, d + 2), and the squared norms of b, shape (n,)."""
-        return self._extended(rows, 1.0, 1)
+        Of all rows or of a `part` with start and stop, read block by block.
+        """
+        return self._extended(rows, part, -2.0, 0)
+
+    def right(
+        self, rows: Rows, part: slice | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the rows (b, 1, q), shape (n, d + 2), and the squared norms of b; see `left`."""
+        return self._extended(rows, part, 1.0, 1)
 
     def _extended(
-        self, rows: Rows, factor: float, norm_column: int
+        self, rows: Rows, part: slice | None, factor: float, norm_column: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        count, dimension = rows.shape
+        first, last = (0, len(rows)) if part is None else (part.start, part.stop)
+        count, dimension = last - first, rows.shape[1]
         out = np.empty((count, dimension + 2), np.float32)
         norms = np.empty(count)
         scale = rows.dtype.type(self.scale)
         for block in row_blocks(count, dimension):
-            scaled = rows[block] * scale
+            scaled = rows[first + block.start : first + block.stop] * scale
             scaled -= self.centre
             rounded = scaled.astype(np.float32, copy=False)
             wide = rounded.astype(np.float64)

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart._check import integer
-from byheart.distances.lower_bounds import Rows
+from byheart.distances.rows import Rows
 from byheart.distances.tiles import Pass, Progress
 
 
@@ -67,10 +67,11 @@ def two_way(
     """Return the `k` nearest real rows of each generated row, and the nearest the other way.
 
     `generated` (m, d) and `real` (N, d) are finite, C-contiguous, of one dtype, float32 or float64;
-    memory-mapped arrays are read block by block. `k` is cut to N. `max_memory` (bytes, 1 GiB unless
-    told) bounds the working memory; what grows with the rows comes on top: the result and the
-    lists, (24 k + 64) bytes a query, and 64 bytes a row where many rows tie; so do the few MiB
-    that the BLAS keeps for itself. `progress` is called with blocks done and blocks in all.
+    memory-mapped arrays and sources (`rows`) are read block by block. `k` is cut to N. `max_memory`
+    (bytes, 1 GiB unless told) bounds the working memory; what grows with the rows comes on top: the
+    result and the lists, (24 k + 64) bytes a query, and 64 bytes a row where many rows tie; so do
+    the few MiB that the BLAS keeps for itself. `progress` is called with blocks done and blocks in
+    all.
 
     Raises UsageError if `max_memory` is too small, InputError if distances overflow.
 

@@ -15,7 +15,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.distances.lower_bounds import Frame, Rows, row_blocks
+from byheart.distances.lower_bounds import Frame
+from byheart.distances.rows import Rows, row_blocks
 from byheart.distances.shortlists import EMPTY, bounds, indices
 
 _QUERIES, _ROWS = 128, 512  # the blocks in which crowded queries meet all rows, and
@@ -113,10 +114,10 @@ class Classes:
         """Group the rows, or the `chosen` ones, which are then counted by their place there."""
         count = len(rows) if chosen is None else len(chosen)
         digests = np.empty((count, 2), np.uint64)
-        for at in range(count):
-            row = rows[at if chosen is None else chosen[at]]
-            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-            digests[at] = np.frombuffer(digest, np.uint64)
+        for block in row_blocks(count, rows.shape[1]):
+            for at, row in enumerate(rows[block if chosen is None else chosen[block]], block.start):
+                digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+                digests[at] = np.frombuffer(digest, np.uint64)
         order = np.lexsort((digests[:, 1], digests[:, 0]))  # stable: ascending within a class
         ranked = digests[order]
         opens = np.flatnonzero(np.r_[True, (ranked[1:] != ranked[:-1]).any(axis=1)])

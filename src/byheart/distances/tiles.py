@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from byheart._check import integer
-from byheart.distances.lower_bounds import Frame, Rows
+from byheart.distances.lower_bounds import Frame
 from byheart.distances.recheck import Classes, Table, search, settle
+from byheart.distances.rows import Rows
 from byheart.distances.shortlists import EMPTY, SLACK, Shortlists, smallest
 from byheart.errors import UsageError
 
@@ -79,18 +80,16 @@ class Pass:
     def _plan(self, max_memory: int | None) -> tuple[int, int]:
         """Return how many threads and how many references at a time fit into the memory."""
         limit = DEFAULT_MEMORY if max_memory is None else integer(max_memory, "max_memory", 1)
-        width = 4 * (self.x.shape[1] + 2)
-        rows = min(self.rows, len(self.x))
-        per_thread = rows * width + 5 * self.rows * self.columns + _THREAD_MEMORY
+        dimension, queries = self.x.shape[1], len(self.x)
+        per_thread = _per_thread(queries, dimension)
         for threads in range(thread_count(), 0, -1):
-            lists = threads * (3 * self.size_back + SLACK) + 3 * self.size_back
-            per_reference = width + 8 * lists
-            stripe = (limit - threads * per_thread) // (per_reference * self.columns)
+            column = _per_reference(dimension, self.size_back, threads) * self.columns
+            stripe = (limit - threads * per_thread) // column
             if stripe >= (1 if threads == 1 else 4):
                 return threads, int(stripe) * self.columns
-        least = -(-(per_thread + per_reference * self.columns) // 2**20)
+        least = -(-least_memory(queries, dimension, self.size_back - _SPARE) // 2**20)
         raise UsageError(
-            f"max_memory of {limit} bytes is too small for rows of {self.x.shape[1]} values; "
+            f"max_memory of {limit} bytes is too small for rows of {dimension} values; "
             f"pass at least max_memory={least * 2**20} ({least} MiB)"
         )
 
@@ -128,7 +127,7 @@ class Pass:
 
         def prepare(at: int, thread: int) -> None:
             end = min(at + self.columns, stop)
-            block, self.norms[1][at:end] = self.frame.right(self.y[at:end])
+            block, self.norms[1][at:end] = self.frame.right(self.y, slice(at, end))
             right[at - start : end - start] = block
 
         self._each(range(start, stop, self.columns), prepare)
@@ -178,7 +177,7 @@ class Pass:
     ) -> None:
         """Meet the queries of one block with all prepared references, tile by tile."""
         end = min(at + self.rows, len(self.x))
-        left, self.norms[0][at:end] = self.frame.left(self.x[at:end])
+        left, self.norms[0][at:end] = self.frame.left(self.x, slice(at, end))
         rows = Shortlists(end - at, self.size)
         rows.load(self.keys[at:end])
         for place in range(0, len(right), self.columns):
@@ -239,6 +238,23 @@ class Pass:
             if id(rows) not in self._known_classes:
                 self._known_classes[id(rows)] = Classes(rows)
             return self._known_classes[id(rows)]
+
+
+def least_memory(queries: int, dimension: int, k_back: int) -> int:
+    """Return the smallest `max_memory` of a pass, in bytes."""
+    columns = _tile_shape(dimension)[1]
+    one_column = _per_reference(dimension, k_back + _SPARE, 1) * columns
+    return _per_thread(queries, dimension) + one_column
+
+
+def _per_thread(queries: int, dimension: int) -> int:
+    rows, columns = _tile_shape(dimension)
+    return 4 * (dimension + 2) * min(rows, queries) + 5 * rows * columns + _THREAD_MEMORY
+
+
+def _per_reference(dimension: int, size_back: int, threads: int) -> int:
+    lists = threads * (3 * size_back + SLACK) + 3 * size_back
+    return 4 * (dimension + 2) + 8 * lists
 
 
 def _tile_shape(dimension: int) -> tuple[int, int]:

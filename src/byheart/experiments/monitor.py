@@ -40,7 +40,8 @@ from numpy.typing import NDArray
 from byheart import _check
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
-from byheart.auditing.protocol import MINIMUM_ROWS, audit
+from byheart.auditing.protocol import audit
+from byheart.auditing.sets import MINIMUM_ROWS
 from byheart.errors import InputError, UsageError
 from byheart.experiments.baseline import Baseline, Look
 from byheart.experiments.monitor_result import Checkpoint, MonitorResult, Observation
@@ -288,7 +289,7 @@ class MemorizationMonitor:
             rows, _ = encode_alone(generated)
             rows = rows.astype(known.encoded.train.dtype, copy=False)
             alone = replace(known.encoded, train=rows, heldout=None, generated=rows)
-            return known.baseline, self._extractor.apply(alone).generated
+            return known.baseline, self._extractor.apply(alone).generated[:]
         # The first look, samples stored otherwise than before, or a table, whose columns are
         # encoded together. Only if the real rows come out differently are they measured again.
         encoded = encode(self._train, self._heldout, generated, ignore=self._ignore)
@@ -297,8 +298,8 @@ class MemorizationMonitor:
             baseline = known.baseline
         else:
             baseline = Baseline.measure(
-                vectors.train,
-                vectors.train[:0] if vectors.heldout is None else vectors.heldout,
+                vectors.train[:],
+                vectors.train[:0] if vectors.heldout is None else vectors.heldout[:],
                 self._grouping,
                 seed=self._seed,
                 level=self._level,
@@ -307,7 +308,7 @@ class MemorizationMonitor:
                 max_memory=self._memory,
             )
         self._known = _Known(stored, encoded, baseline)
-        return baseline, vectors.generated
+        return baseline, vectors.generated[:]
 
     def _observation(self, step: int, samples: int, look: Look, p_joint: float) -> Observation:
         traces, bound = p_joint <= self._level, look.memorized_lower_bound

@@ -131,7 +131,7 @@ def _rows(train: Any, heldout: Any, generated: Any) -> tuple[Array, Array, Array
     t, h, g = encoded.train, encoded.heldout, encoded.generated
     if h is None:
         raise RuntimeError("a trial has a held-out set")
-    return t.astype(np.float64), h.astype(np.float64), g.astype(np.float64)
+    return t[:].astype(np.float64), h[:].astype(np.float64), g[:].astype(np.float64)
 
 
 def _energy_distance(heldout: Array, generated: Array) -> float:

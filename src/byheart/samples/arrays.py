@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.errors import InputError
-from byheart.samples.record import MAX_UNPACKED, SampleKind, one_line
+from byheart.errors import InputError, UsageError
+from byheart.samples.record import MAX_UNPACKED, SampleKind, one_line, require_room
 
 _CHANNELS = (1, 3, 4)
 
@@ -94,7 +94,9 @@ def read_npy(path: Path, where: str) -> NDArray[Any]:
         ) from error
 
 
-def read_npz(path: Path, key: str | None, where: str) -> tuple[str, NDArray[Any]]:
+def read_npz(
+    path: Path, key: str | None, where: str, max_memory: int | None = None
+) -> tuple[str, NDArray[Any]]:
     """Read one array of a .npz file; returns its key and the array.
 
     The declared size is checked before anything is unpacked: above 4 GiB InputError is raised.
@@ -110,6 +112,7 @@ def read_npz(path: Path, key: str | None, where: str) -> tuple[str, NDArray[Any]
                     f"than the bound of {MAX_UNPACKED / 2**30:.0f} GiB; save it as .npy, which is "
                     f"memory-mapped and has no bound"
                 )
+            require_room(info.file_size, max_memory, where)
             with archive.open(info) as stream:
                 version = np.lib.format.read_magic(stream)
                 if version == (1, 0):
@@ -125,7 +128,7 @@ def read_npz(path: Path, key: str | None, where: str) -> tuple[str, NDArray[Any]
                     )
             with archive.open(info) as stream:
                 return key, np.lib.format.read_array(stream, allow_pickle=False)
-    except InputError:
+    except (InputError, UsageError):
         raise
     except Exception as error:
         raise InputError(
@@ -134,7 +137,9 @@ def read_npz(path: Path, key: str | None, where: str) -> tuple[str, NDArray[Any]
         ) from error
 
 
-def read_safetensors(path: Path, key: str | None, where: str) -> tuple[str, NDArray[Any]]:
+def read_safetensors(
+    path: Path, key: str | None, where: str, max_memory: int | None = None
+) -> tuple[str, NDArray[Any]]:
     """Read one tensor of a .safetensors file; returns its key and the array (bfloat16 as f32)."""
     import safetensors
 
@@ -142,13 +147,16 @@ def read_safetensors(path: Path, key: str | None, where: str) -> tuple[str, NDAr
         with safetensors.safe_open(str(path), framework="np") as file:
             key = choose(list(file.keys()), key, where)
             view = file.get_slice(key)
+            width = int("".join(filter(str.isdigit, view.get_dtype())) or 8)  # bits of a value
+            values = int(np.prod([1, *view.get_shape()], dtype=object))
+            require_room(values * width // 8, max_memory, where)
             if view.get_dtype() != "BF16":
                 return key, file.get_tensor(key)
             shape = view.get_shape()
         stored: Any = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
         bits = np.frombuffer(dict(stored)[key]["data"], dtype="<u2").astype(np.uint32) << 16
         return key, bits.view(np.float32).reshape(shape)
-    except InputError:
+    except (InputError, UsageError):
         raise
     except Exception as error:
         raise InputError(f"{where}: cannot be read as .safetensors, {one_line(error)}") from error

@@ -16,19 +16,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.distances.rows import Array, Cast, Rows, held, row_blocks
 from byheart.errors import InputError, UsageError
 from byheart.samples.columns import Column, identifier, meaning
 from byheart.samples.record import SampleKind, Samples
 from byheart.samples.scaling import Block, categories, numbers
 
 Role = Literal["train", "heldout", "generated"]
-Rows = NDArray[np.floating[Any]]
+_SMALL = 1 << 24  # bytes up to which cast rows are kept in memory
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The three sets as finite, C-contiguous (rows, d) arrays of one type.
+    """The three sets as finite, C-contiguous (rows, d) matrices of one type.
 
+    Rows that are stored as they are needed stay where they are, be it in memory or in a mapped
+    file; others are cast as they are read, a small set at once.
     `sample_shape` is the shape of one stored sample: (d,), (height, width) or (height, width,
     channels). `columns` are the table's columns in use, in the order of the training set.
     """
@@ -112,7 +115,7 @@ def encode(
     )
 
 
-def encode_alone(samples: Samples, *, ignore: Sequence[str] = ()) -> tuple[Rows, tuple[str, ...]]:
+def encode_alone(samples: Samples, *, ignore: Sequence[str] = ()) -> tuple[Array, tuple[str, ...]]:
     """Return one set as (rows, d) finite numbers, and warnings; encoded as `encode` does.
 
     The scale of a table's columns is that of this set. Raises the errors of `encode`.
@@ -128,7 +131,7 @@ def encode_alone(samples: Samples, *, ignore: Sequence[str] = ()) -> tuple[Rows,
         return rows["train"], tuple(notes)
     if ignore:
         raise UsageError("ignore is for the columns of a table, and this is an array; leave it out")
-    return _numeric({"train": samples}, notes)["train"], tuple(notes)
+    return np.asarray(_numeric({"train": samples}, notes)["train"]), tuple(notes)
 
 
 def _distinct(given: list[Samples]) -> None:
@@ -155,7 +158,9 @@ def _same_mode(given: dict[str, Samples], notes: list[str]) -> dict[str, Samples
         values = samples.values
         if samples.names is not None and values is not None and values.ndim == 3:
             notes.append(f"{samples.where}: grey images, and {colour[0].where} has colour; to RGB")
-            samples = replace(samples, values=np.repeat(values[..., None], 3, axis=3))
+            samples = replace(
+                samples, values=np.broadcast_to(values[..., None], (*values.shape, 3))
+            )
         result[role] = samples
     return result
 
@@ -182,10 +187,12 @@ def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
     rows: dict[str, Rows] = {}
     for role, samples in given.items():
         values: NDArray[Any] = np.asarray(samples.values)
-        if lowest is not None and values.dtype.kind == "f":
-            values = values.astype(lowest, copy=False)
-        rows[role] = np.ascontiguousarray(values.reshape(len(values), -1), dtype=dtype)
-        if samples.values.dtype.kind == "f":  # type: ignore[union-attr]
+        through = lowest if values.dtype.kind == "f" and values.dtype != lowest else None
+        if values.dtype == dtype and values.flags.c_contiguous and through is None:
+            rows[role] = values.reshape(len(values), -1)
+        else:
+            rows[role] = held(Cast(values, dtype, through), _SMALL)
+        if values.dtype.kind == "f":
             _finite(rows[role], samples)
     return rows
 
@@ -193,23 +200,25 @@ def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
 def _fits(samples: Samples, dtype: np.dtype[Any]) -> bool:
     if samples.values.dtype.kind != "f" or samples.values.dtype.itemsize <= dtype.itemsize:  # type: ignore[union-attr]
         return True
+    rows, limit = Cast(samples.values, samples.values.dtype), np.finfo(dtype).max  # type: ignore[union-attr,arg-type]
     with np.errstate(all="ignore"):
-        return bool(np.abs(samples.values).max() <= np.finfo(dtype).max)  # type: ignore[arg-type]
+        return all((np.abs(rows[block]) <= limit).all() for block in row_blocks(*rows.shape))
 
 
 def _finite(rows: Rows, samples: Samples) -> None:
-    with np.errstate(all="ignore"):
-        if np.isfinite(rows.sum(dtype=np.float64)):  # the exact search only on suspicion
-            return
-    for i, row in enumerate(rows):
-        bad = ~np.isfinite(row)
-        if bad.any():
-            column = int(np.argmax(bad))
+    for block in row_blocks(*rows.shape):
+        values = rows[block]
+        with np.errstate(all="ignore"):
+            if np.isfinite(values.sum(dtype=np.float64)):  # the exact search only on suspicion
+                continue
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            i, column = block.start + int(bad[0, 0]), int(bad[0, 1])
             shape = samples.values.shape[1:]  # type: ignore[union-attr]
             place = tuple(int(v) for v in np.unravel_index(column, shape))
             at = f"column {column}" if samples.kind == "vectors" else f"pixel {place}"
             raise InputError(
-                f"{samples.where}: {samples.row_name(i)}, {at} is {row[column]}; "
+                f"{samples.where}: {samples.row_name(i)}, {at} is {rows[i][column]}; "
                 f"remove or fill values that are not finite"
             )
 
@@ -230,7 +239,7 @@ def _encode_tables(given: dict[str, Samples], ignore: tuple[str, ...], notes: li
 
 def _table_rows(
     given: dict[str, Samples], ignore: tuple[str, ...], notes: list[str]
-) -> tuple[dict[str, Rows], list[str]]:
+) -> tuple[dict[str, Array], list[str]]:
     names = _columns(given, ignore)
     blocks: list[Block] = []
     for name in sorted(names):  # the order of the columns, too, is that of neither set
@@ -254,7 +263,7 @@ def _table_rows(
         else:
             blocks.append(block)
     width = max(1, sum(block.width for block in blocks))  # all constant: one column of zeros
-    rows: dict[str, Rows] = {role: np.zeros((s.rows, width)) for role, s in given.items()}
+    rows: dict[str, Array] = {role: np.zeros((s.rows, width)) for role, s in given.items()}
     start = 0
     for block in blocks:
         for role, out in rows.items():

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError
-from byheart.samples.record import MAX_UNPACKED, one_line
+from byheart.samples.record import MAX_UNPACKED, one_line, require_room
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -44,7 +44,7 @@ def image_files(folder: Path, where: str) -> list[Path]:
 
 
 def read_folder(
-    folder: Path, where: str, size: tuple[int, int] | None
+    folder: Path, where: str, size: tuple[int, int] | None, max_memory: int | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
     """Read a folder of images; returns the array, the file names and the warnings.
 
@@ -79,6 +79,7 @@ def read_folder(
             f"{where}: the images unpack to {nbytes / 2**30:.1f} GiB, more than the bound of "
             f"{MAX_UNPACKED / 2**30:.0f} GiB; give a smaller --image-size, or save them as .npy"
         )
+    require_room(nbytes, max_memory, where)
     values = np.empty(shape, dtype)
     transparent, reduced = 0, 0
     for i, file in enumerate(files):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
+
+from byheart.errors import UsageError
 
 SampleKind = Literal["vectors", "images", "table"]
 
@@ -40,6 +43,13 @@ class Samples:
         return int(self.table.num_rows) if self.values is None else len(self.values)  # type: ignore[union-attr]
 
     @property
+    def held(self) -> int:
+        """Bytes of memory that reading the set took: none for a mapped file or a given array."""
+        if self.values is None:
+            return int(self.table.nbytes)  # type: ignore[union-attr]
+        return 0 if self.path is None or _is_mapped(self.values) else self.values.nbytes
+
+    @property
     def where(self) -> str:
         """The role and, when there is one, the path: the opening of every error message."""
         return self.role if self.path is None else f"{self.role} ({self.path})"
@@ -47,6 +57,23 @@ class Samples:
     def row_name(self, index: int) -> str:
         """The file name of an image from a folder, or "row 17" (counted from 0)."""
         return f"row {index}" if self.names is None else self.names[index]
+
+
+def _is_mapped(array: NDArray[Any]) -> bool:
+    base: Any = array
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base is not None
+
+
+def require_room(size: int, max_memory: int | None, where: str) -> None:
+    """Raise UsageError if `size` bytes that have to be in memory are more than the limit."""
+    if max_memory is not None and size > max_memory:
+        raise UsageError(
+            f"{where}: takes {size / 2**20:.1f} MiB of memory, and {max_memory / 2**20:.1f} MiB of "
+            f"max_memory are left; raise --max-memory by {-((max_memory - size) // 2**20)} MiB or "
+            f"more, or save the set as .npy, which is memory-mapped"
+        )
 
 
 def one_line(error: BaseException) -> str:

@@ -20,14 +20,21 @@ _KNOWN = "a .npy, .npz, .safetensors, .csv, .tsv or .parquet file, or a folder o
 _BLOCK = 2**22  # bytes hashed at a time
 
 
-def read(source: Any, role: str, *, image_size: int | tuple[int, int] | None = None) -> Samples:
+def read(
+    source: Any,
+    role: str,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    max_memory: int | None = None,
+) -> Samples:
     """Read one set of samples; rows are samples.
 
     `source` is a path (.npy, .npz, .safetensors, .csv, .tsv, .parquet, or a folder of png, jpg or
     webp images; FILE::KEY for one array of several), a numpy array, torch tensor, nested list,
     pandas or polars DataFrame, or pyarrow Table. `image_size` (pixels, one number or height and
-    width) resizes the images of a folder. Raises InputError, in one line, for anything that cannot
-    be used as it is; nothing is ever unpickled.
+    width) resizes the images of a folder. A .npy file is memory-mapped; UsageError is raised when
+    what has to be unpacked takes more than `max_memory` bytes. Raises InputError, in one line, for
+    anything that cannot be used as it is; nothing is ever unpickled.
 
     >>> samples = read([[0.5, 1.0], [0.25, 2.0], [0.0, 3.0]], "train")
     >>> samples.kind, samples.rows, samples.dtype, samples.row_name(2)
@@ -40,7 +47,7 @@ def read(source: Any, role: str, *, image_size: int | tuple[int, int] | None = N
     where = f"{role} ({given})"
     path, key = _locate(given, where)
     if path.is_dir():
-        values, names, notes = images.read_folder(path, where, size)
+        values, names, notes = images.read_folder(path, where, size, max_memory)
         digest = fingerprint(source)
         return Samples(
             role, "images", values, None, given, digest, str(values.dtype), names, None, notes
@@ -55,14 +62,14 @@ def read(source: Any, role: str, *, image_size: int | tuple[int, int] | None = N
         raise InputError(f"{where}: FILE::KEY is for .npz and .safetensors; give {path}")
     digest = fingerprint(source)
     if suffix in tables.SUFFIXES:
-        table = tables.read_file(path, where)
+        table = tables.read_file(path, where, max_memory)
         return _table(table, role, given, digest, "typed" if suffix == ".parquet" else "text", size)
     if suffix == ".npy":
         array = arrays.read_npy(path, where)
     elif suffix == ".npz":
-        key, array = arrays.read_npz(path, key, where)
+        key, array = arrays.read_npz(path, key, where, max_memory)
     else:
-        key, array = arrays.read_safetensors(path, key, where)
+        key, array = arrays.read_safetensors(path, key, where, max_memory)
     return _array(array, role, given, digest, key, size)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.errors import InputError
-from byheart.samples.record import MAX_UNPACKED, one_line
+from byheart.samples.record import MAX_UNPACKED, one_line, require_room
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -47,13 +47,14 @@ def from_memory(frame: Any, where: str) -> Any:
         ) from error
 
 
-def read_file(path: Path, where: str) -> Any:
+def read_file(path: Path, where: str, max_memory: int | None = None) -> Any:
     """Read a .csv, .tsv or .parquet file as a pyarrow Table."""
     import pyarrow as pa
 
     try:
         if path.suffix.lower() == ".parquet":
-            return _read_parquet(path, where)
+            return _read_parquet(path, where, max_memory)
+        require_room(path.stat().st_size, max_memory, where)
         return _read_csv(path, where)
     except (pa.ArrowException, UnicodeDecodeError, OSError, MemoryError) as error:
         raise InputError(
@@ -92,10 +93,11 @@ def _read_csv(path: Path, where: str) -> Any:
     return csv.read_csv(path, parse_options=parse, convert_options=convert)
 
 
-def _read_parquet(path: Path, where: str) -> Any:
+def _read_parquet(path: Path, where: str, max_memory: int | None) -> Any:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, memory_map=True) as file:
         metadata = file.metadata
         # dictionary pages unpack far beyond the declared bytes: 8 bytes a cell is a floor
         declared = sum(
@@ -107,11 +109,14 @@ def _read_parquet(path: Path, where: str) -> Any:
                 f"{where}: the table unpacks to {unpacked / 2**30:.1f} GiB, more than the bound "
                 f"of {MAX_UNPACKED / 2**30:.0f} GiB; give a file with fewer rows or columns"
             )
+        require_room(unpacked, max_memory, where)
         names = file.schema_arrow.names
         _unique(names, where)
         # pandas writes the row labels of a subset of a frame as a column of this name
         labels = [n for n in names if re.fullmatch("__index_level_[0-9]+__", n)]
-        return file.read().drop_columns(labels)
+        # One group after the other: the pages of all at once would stand beside the table.
+        groups = [file.read_row_group(i) for i in range(metadata.num_row_groups)]
+        return (pa.concat_tables(groups) if groups else file.read()).drop_columns(labels)
 
 
 def check(table: Any, where: str) -> None:
