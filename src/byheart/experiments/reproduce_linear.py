@@ -22,7 +22,7 @@ import numpy as np
 from byheart.distances.relative import FRESH_ROWS, relative_distance
 from byheart.experiments.record import Record
 from byheart.experiments.reproduction import Claim, Curve, Laboratory, Reproduction, Table
-from byheart.experiments.scales import Scale, number
+from byheart.experiments.scales import number, scale_text
 from byheart.intervals import wilson
 from byheart.theory.gaussians import GaussianLaw
 from byheart.theory.solvable_model import LinearOneStep
@@ -89,7 +89,7 @@ def _claims(main: Curve, large: Curve) -> tuple[Claim, ...]:
         Claim(
             "The linear model passes from memorization to generalization as n grows.",
             f"P(Delta > 0) is {small[0].p_positive:.2f} at n = {small[0].n} and crosses 1/2 at "
-            f"n_mem = {_scale(found.n_mem)}; its largest value is {highest.p_positive:.2f} at "
+            f"n_mem = {scale_text(found.n_mem)}; its largest value is {highest.p_positive:.2f} at "
             f"n = {highest.n:,}, for the fresh set is finite: with N_O = {LARGE_FRESH:,} it "
             f"crosses 0.95 at n = {reached}.",
             "yes" if found.n_mem.estimate else "no",
@@ -105,8 +105,8 @@ def _claims(main: Curve, large: Curve) -> tuple[Claim, ...]:
         Claim(
             "The transition occurs where the distance between the generated and the sampling law "
             "begins to decrease: the two scales align.",
-            f"n_gen = {_scale(found.n_gen)} (theory: d + 3 = {DIMENSION + 3}), n_mem/n_gen = "
-            f"{_scale(found.ratio)}: {found.aligned}, within an order of magnitude.",
+            f"n_gen = {scale_text(found.n_gen)} (theory: d + 3 = {DIMENSION + 3}), n_mem/n_gen = "
+            f"{scale_text(found.ratio)}: {found.aligned}, within an order of magnitude.",
             agrees.get(found.aligned, "no"),  # type: ignore[arg-type]
         ),
     )
@@ -181,14 +181,14 @@ def _effects(laboratory: Laboratory, repeats: int, *, quick: bool) -> Table:
         plan = _plan(EFFECT_SIZES, repeats, time=time, noise_scale=scale)
         found = laboratory.curve("", f"linear-T{time:g}-lambda{scale:g}", plan).result
         correlation = LinearOneStep(DIMENSION, time, scale).correlation
-        predicted = Transition(DIMENSION, correlation).memorization_scale()
+        predicted = Transition(DIMENSION, correlation).memorizationscale_text()
         last = found.curve[-1]
         rows.append(
             (
                 f"{time:g}",
                 f"{scale:g}",
                 f"{correlation:.3f}",
-                _scale(found.n_mem),
+                scale_text(found.n_mem),
                 number(predicted),
                 f"{last.distance:.3g}",
             )
@@ -269,10 +269,3 @@ def _steps(laboratory: Laboratory, repeats: int, steps: Sequence[int]) -> tuple[
         else "no",
     )
     return table, claim
-
-
-def _scale(scale: Scale) -> str:
-    low, high = scale.interval
-    if scale.estimate is None:
-        return scale.censored or "not found"
-    return f"{number(scale.estimate)} [{number(low)}, {number(high)}]"

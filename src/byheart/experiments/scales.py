@@ -173,3 +173,15 @@ def interval_text(ends: Interval) -> str:
     if math.isinf(high):
         return f"at least {number(low)}" if low else "no limit"
     return f"{number(low)} to {number(high)}" if low else f"at most {number(high)}"
+
+
+def scale_text(scale: Scale) -> str:
+    """Return a scale with its interval in a few words.
+
+    >>> scale_text(Scale(20.0, (16.0, 24.0))), scale_text(Scale(None, (0.0, 24.0), (0.0, 16.0)))
+    ('20 [16, 24]', 'at or below 16')
+    """
+    if scale.estimate is None:
+        return scale.censored or "not found"
+    low, high = scale.interval
+    return f"{number(scale.estimate)} [{number(low)}, {number(high)}]"
