@@ -181,7 +181,7 @@ def _effects(laboratory: Laboratory, repeats: int, *, quick: bool) -> Table:
         plan = _plan(EFFECT_SIZES, repeats, time=time, noise_scale=scale)
         found = laboratory.curve("", f"linear-T{time:g}-lambda{scale:g}", plan).result
         correlation = LinearOneStep(DIMENSION, time, scale).correlation
-        predicted = Transition(DIMENSION, correlation).memorizationscale_text()
+        predicted = Transition(DIMENSION, correlation).memorization_scale()
         last = found.curve[-1]
         rows.append(
             (
