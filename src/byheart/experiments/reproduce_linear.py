@@ -35,11 +35,12 @@ SIZES = (25, 50, 75, 100, 104, 125, 150, 200, 250, 300, 350, 400, 500, 600, 800,
 EFFECT_SIZES = (125, 150, 200, 250, 300, 400, 500, 600, 800, 1000, 1500)
 STEP_SIZES = (150, 300, 600)
 LARGE_FRESH = 100_000
+REPEATS = {True: (60, 30), False: (300, 100)}  # quick: training sets a size, and of each variant
 
 
 def reproduce_linear(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; quick: 60 training sets a size instead of 300, and fewer variants."""
-    repeats, fewer = (60, 30) if quick else (300, 100)
+    repeats, fewer = REPEATS[quick]
     main = laboratory.curve(
         f"The paper's experiment, N_O = {FRESH_ROWS:,}", "linear", _plan(SIZES, repeats)
     )

@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 
 PIXELS, MEAN, DEVIATION = 64, 0.5, 0.1
 FRESH_ROWS, GENERATED = 10_000, 10
+KNOWN_REPEATS = {True: 20, False: 100}  # quick: of samples whose regime is known
 DIGIT_SIZES = (50, 100, 200, 400, 800, 1300)
 
 
@@ -48,7 +49,7 @@ def reproduce_unet(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     audits = laboratory.run("digits", _digits(digits_repeats))
     with one_thread():
         known = {
-            (kind, coded): _known(kind, sizes, 20 if quick else 100, as_coded=coded)
+            (kind, coded): _known(kind, sizes, KNOWN_REPEATS[quick], as_coded=coded)
             for kind in ("copies", "fresh draws")
             for coded in (False, True)
         }

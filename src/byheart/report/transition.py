@@ -114,7 +114,12 @@ def next_steps(result: TransitionResult) -> tuple[str, ...]:
     steps = []
     if math.isinf(result.n_mem.interval[1]):
         ahead = result.extrapolation
-        if ahead and ahead.estimate:
+        if result.n_mem.estimate is not None:
+            steps.append(
+                f"Add repeats: P(Delta > 0) seems to cross 1/2 near n = "
+                f"{number(result.n_mem.estimate)}, and these trials are too few to be sure."
+            )
+        elif ahead and ahead.estimate:
             steps.append(
                 f"Train on more: P(Delta > 0) should reach 1/2 near n = {number(ahead.estimate)} "
                 f"({interval_text(ahead.interval)}); sweep there to confirm it."
