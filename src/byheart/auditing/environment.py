@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 
-def describe() -> dict[str, Any]:
-    """Return the environment as plain data, without paths or names of the machine."""
+def describe(more: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the environment as plain data, without paths or names of the machine.
+
+    more: installed packages beyond the usual ones, such as those that ran an encoder.
+    """
     from threadpoolctl import threadpool_info
 
-    packages = ("byheart", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow")
+    packages = ("byheart", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow", *more)
     blas = [
         {key: info[key] for key in ("internal_api", "version", "architecture") if key in info}
         for info in threadpool_info()
