@@ -9,6 +9,7 @@ import pytest
 
 from byheart import InputError, MissingExtraError, UsageError, audit
 from byheart.auditing.features import load_features
+from byheart.cli import run
 from byheart.samples import encode, read
 
 torch = pytest.importorskip("torch")
@@ -260,6 +261,27 @@ def test_an_audit_names_the_model(dino, copy, tmp_path):
     (copy / "preprocessor_config.json").write_text('{"image_processor_type": "BitImageProcessor"}')
     changed = load_features(f"hf:{copy}")
     assert changed.description["sha256"] != model["sha256"]
+
+
+def test_verify_repeats_an_audit_with_an_encoder(copy, tmp_path, capsys, monkeypatch):
+    roles = ("train", "heldout", "generated")
+    for role, images in zip(roles, np.split(values(n=20), 3), strict=True):
+        np.save(tmp_path / f"{role}.npy", images)
+    calls = Calls(monkeypatch)
+    model = ["--features", f"hf:{copy}", "--feature-cache", str(tmp_path / "cache")]
+    paths = [word for r in roles for word in (f"--{r}", str(tmp_path / f"{r}.npy"))]
+    out = ["--permutations", "99", "--out", str(tmp_path)]
+    assert run(["audit", *paths, *model, *out]) == 0
+    report, ran = str(tmp_path / "report.json"), calls.count
+    assert run(["verify", report]) == 2
+    assert f"--features hf:{copy}" in capsys.readouterr().err
+    assert run(["verify", report, *model]) == 0
+    assert calls.count == ran + 1  # the one image that shows what comes out
+    assert run(["verify", report, *model[:2]]) == 0  # the same batches, the same bits
+    edited(copy, "config.json", layer_norm_eps=0.5)
+    assert run(["verify", report, *model]) == 1
+    assert "parameters.feature_model.sha256" in capsys.readouterr().out
+    assert run(["verify", report, *model, "--device", "tpu"]) == 2
 
 
 def emptied(folder, name):
