@@ -349,6 +349,18 @@ def test_no_code_of_a_repository_runs(copy, tmp_path):
     assert not trap.exists()
 
 
+@pytest.mark.parametrize("model", [dinov2, clip])
+def test_a_config_names_no_kernel(tmp_path, model, monkeypatch):
+    """Attention by name on the hub is code; it is overruled, and no name is asked for."""
+    folder, images = save(model, tmp_path), values()
+    expected = all_rows(features(folder, images))
+    kernel = {"_attn_implementation": "someone/kernel", "attn_implementation": "someone/kernel"}
+    parts = {"vision_config": {**VISION, **kernel}} if model is clip else {}
+    edited(folder, "config.json", **kernel, **parts)
+    monkeypatch.setattr("socket.socket.connect", lambda *a: pytest.fail("asks the network"))
+    np.testing.assert_array_equal(all_rows(features(folder, images)), expected)
+
+
 def test_weights_in_parts(dino, tmp_path):
     from safetensors.torch import load_file, save_file
 

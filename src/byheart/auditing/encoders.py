@@ -6,8 +6,8 @@ that a config names are refused or overruled.
 
 What a model sees: 8-bit RGB images. uint8 images are taken as they are; floats have to lie in
 [0, 1] and are rounded to the 256 levels, as a saved file would be; grey images get three equal
-channels. Then the model's own image processor resizes, crops, rescales and normalises, always in
-its Pillow version: the torchvision one gives other pixels.
+channels. Then the model's own image processor resizes, crops, rescales and normalises, in its
+Pillow version even where there is torchvision, which gives other pixels.
 
 What comes out, first that there is: `get_image_features` (CLIP, SigLIP), `image_embeds` (CLIP's
 vision part with projection), `pooler_output` (DINOv2: the class token behind the last layer norm;
@@ -53,6 +53,8 @@ def load_encoder(source: str, spec: str, device: str) -> FeatureModel:
     """
     where = f"features {spec}"
     number = device_index(device)
+    import PIL
+
     try:
         import torch
         import transformers
@@ -101,7 +103,11 @@ def load_encoder(source: str, spec: str, device: str) -> FeatureModel:
             "output": f"{output}, scaled to length 1",
             "device": device,
         },
-        packages=("torch", "transformers", "pillow"),
+        versions={
+            "torch": str(torch.__version__),
+            "transformers": transformers.__version__,
+            "pillow": PIL.__version__,
+        },
         prepare=lambda encoded: eight_bit(encoded, where),
         batch=BATCH,
     )

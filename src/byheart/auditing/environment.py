@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 
-def describe(more: Sequence[str] = ()) -> dict[str, Any]:
+def describe(versions: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the environment as plain data, without paths or names of the machine.
 
-    more: installed packages beyond the usual ones, such as those that ran an encoder.
+    versions: of libraries beyond the usual ones, such as those that ran an encoder.
     """
     from threadpoolctl import threadpool_info
 
-    packages = ("byheart", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow", *more)
+    packages = ("byheart", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow")
     blas = [
         {key: info[key] for key in ("internal_api", "version", "architecture") if key in info}
         for info in threadpool_info()
@@ -25,6 +25,7 @@ def describe(more: Sequence[str] = ()) -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             **{package: metadata.version(package) for package in packages},
+            **(versions or {}),
         },
         "blas": blas,
         "threads": max((info["num_threads"] for info in threadpool_info()), default=1),

@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,7 @@ class FeatureCache:
 
         Raises UsageError if it cannot be made.
         """
-        versions = {package: metadata.version(package) for package in model.packages}
-        identity = {"version": VERSION, **model.description, **versions}
+        identity = {"version": VERSION, **model.description, "versions": model.versions}
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         folder = Path(directory) / key
         try:

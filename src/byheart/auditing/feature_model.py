@@ -29,14 +29,14 @@ def encoded_values(encoded: Encoded) -> dict[Role, NDArray[Any]]:
 class FeatureModel:
     """A map from a batch (b, *sample shape) to vectors (b, k).
 
-    `description` goes into the report; its "sha256" is that of the model's files. `packages` are
-    the libraries that run it. Both are empty for a function. `prepare` turns the encoded sets into
-    the rows that batches are made of. `batch` is the number of samples in one call.
+    `description` goes into the report; its "sha256" is that of the model's files. `versions` are
+    those of the libraries that run it. Both are empty for a function. `prepare` turns the encoded
+    sets into the rows that batches are made of. `batch` is the number of samples in one call.
     """
 
     function: Callable[[NDArray[Any]], Any]
     description: dict[str, Any] = field(default_factory=dict)
-    packages: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
     prepare: Callable[[Encoded], dict[Role, NDArray[Any]]] = encoded_values
     batch: int = 256
 

@@ -46,9 +46,9 @@ class Extractor(ABC):
     """What turns encoded samples into the vectors whose distances are audited."""
 
     name: str
-    # Of a model in files: what the report says of it, and the libraries that run it.
+    # Of a model in files: what the report says of it, and the versions of what runs it.
     description: dict[str, Any]
-    packages: tuple[str, ...]
+    versions: dict[str, str]
 
     @abstractmethod
     def apply(
@@ -68,7 +68,7 @@ class Raw(Extractor):
 
     name: str = "raw"
     description: dict[str, Any] = field(default_factory=dict)
-    packages: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
 
     def apply(
         self, encoded: Encoded, *, batch: int | None = None, progress: Progress | None = None
@@ -91,9 +91,9 @@ class Mapped(Extractor):
         return self.model.description
 
     @property
-    def packages(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The libraries that run the model."""
-        return self.model.packages
+    def versions(self) -> dict[str, str]:  # type: ignore[override]
+        """The versions of the libraries that run the model."""
+        return self.model.versions
 
     def apply(
         self, encoded: Encoded, *, batch: int | None = None, progress: Progress | None = None

@@ -87,7 +87,7 @@ def load_onnx(spec: str, device: str) -> FeatureModel:
     return FeatureModel(
         function=run,
         description={"sha256": hash_files(files, f"features {spec}"), "device": device},
-        packages=("onnxruntime",),
+        versions={"onnxruntime": onnxruntime.__version__},
     )
 
 

@@ -145,7 +145,7 @@ def audit(
             "columns": list(encoded.columns),
             "k": NEIGHBOURS,
         },
-        environment=environment.describe(extractor.packages),
+        environment=environment.describe(extractor.versions),
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")
