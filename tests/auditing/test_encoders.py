@@ -54,6 +54,13 @@ def vit_without_pooler():
     return transformers.ViTModel(transformers.ViTConfig(**VISION), add_pooling_layer=False)
 
 
+def resnet():
+    config = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic"
+    )
+    return transformers.ResNetModel(config)
+
+
 def save(model, folder):
     """Save a model and its image processor, which resizes and crops, without a word on stderr."""
     transformers.utils.logging.disable_progress_bar()
@@ -122,6 +129,7 @@ def directly(folder, images, loader, pooled):
             "image_embeds",
             lambda m, x: m(pixel_values=x).image_embeds,
         ),
+        (resnet, "ResNetModel", "pooler_output", lambda m, x: m(x).pooler_output.flatten(1)),
         (vit_without_pooler, "ViTModel", "class token", lambda m, x: m(x).last_hidden_state[:, 0]),
     ],
 )
