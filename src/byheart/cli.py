@@ -96,8 +96,17 @@ def audit(
     ] = 0.05,
     permutations: Annotated[int, typer.Option(help="Random relabellings.")] = 999,
     features: Annotated[
-        str, typer.Option(metavar="raw|FILE.onnx|MODULE:FUNCTION", help="What to compare.")
+        str,
+        typer.Option(
+            metavar="raw|hf:FOLDER_OR_NAME|FILE.onnx|MODULE:FUNCTION", help="What to compare."
+        ),
     ] = "raw",
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda|cuda:N", help="Where a model of --features runs.")
+    ] = "cpu",
+    feature_cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the vectors of --features here.")
+    ] = None,
     groups: Annotated[
         str | None,
         typer.Option(metavar="COLUMN|FILE", help="Rows that belong together."),
@@ -148,6 +157,8 @@ def audit(
             resolution=resolution,
             permutations=permutations,
             features=features,
+            device=device,
+            feature_cache=feature_cache,
             groups=groups,
             ignore=tuple(ignore or ()),
             image_size=image_size,
@@ -360,6 +371,12 @@ def verify(
     features: Annotated[
         str, typer.Option(help="The report's --features; never taken from the report.")
     ] = "raw",
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda|cuda:N", help="Where a model of --features runs.")
+    ] = "cpu",
+    feature_cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The --feature-cache of the audit.")
+    ] = None,
     groups: Annotated[
         str | None, typer.Option(help="The report's --groups, when it was a file.")
     ] = None,
@@ -371,7 +388,14 @@ def verify(
     from byheart.report.verification import verify as check
 
     with _progress() as say:
-        differences = check(report, features=features, groups=groups, progress=say)
+        differences = check(
+            report,
+            features=features,
+            device=device,
+            feature_cache=feature_cache,
+            groups=groups,
+            progress=say,
+        )
     if differences:
         for difference in differences:
             typer.echo(difference)

@@ -1,6 +1,7 @@
 """Features: the same map for the three sets, in full batches, and what is refused."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -191,7 +192,7 @@ def test_a_callable_is_named_by_its_home():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("nothing", "features must be raw, MODULE:FUNCTION, FILE.onnx or a callable"),
+        ("nothing", "raw, MODULE:FUNCTION, FILE.onnx, hf:FOLDER_OR_NAME or a callable"),
         ("", "features must be raw"),
         (":f", "features must be raw"),
         ("byheart_test_b:", "features must be raw"),
@@ -323,6 +324,48 @@ def test_a_learned_model(tmp_path):
     encoded = vectors()
     result = load_features(str(tmp_path / "m.onnx")).apply(encoded, batch=8)
     np.testing.assert_allclose(result.train, project(encoded.train), atol=1e-5)
+
+
+def test_vectors_of_a_file_are_kept(tmp_path):
+    encoded, file, cache = images((4, 5, 3)), model(tmp_path, [60]), tmp_path / "cache"
+    first = load_features(file, cache=cache)
+    assert len(first.description["sha256"]) == 64
+    expected = first.apply(encoded)
+    again = load_features(file, cache=cache)
+    refuse = replace(again.model, function=lambda batch: pytest.fail("the model ran"))
+    result = replace(again, model=refuse).apply(encoded)
+    np.testing.assert_array_equal(result.train, expected.train)
+    np.testing.assert_array_equal(result.generated, expected.generated)
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "w" * 200 + ".bin"])
+def test_weights_beside_a_file_are_part_of_it(tmp_path, name):
+    (tmp_path / "one").mkdir()
+    made = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 12])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 5])],
+        [numpy_helper.from_array(WEIGHTS, "w")],
+    )
+    file = tmp_path / "one" / "m.onnx"
+    onnx.save(
+        helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+        file,
+        save_as_external_data=True,
+        location=name,
+        size_threshold=0,
+    )
+    before = load_features(str(file)).description["sha256"]
+    np.save(tmp_path / "other.npy", np.zeros(3))
+    assert load_features(str(file)).description["sha256"] == before
+    (tmp_path / "one" / name).write_bytes((2 * WEIGHTS).tobytes())
+    assert load_features(str(file)).description["sha256"] != before
+
+
+def test_a_device_that_onnxruntime_lacks(tmp_path):
+    with pytest.raises(UsageError, match="device cuda:0 is not there for onnxruntime"):
+        load_features(model(tmp_path, [60]), device="cuda:0")
 
 
 def test_models_that_are_refused(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Features: a map from samples to vectors, applied to the three sets alike.
 
-The raw values (the default), a callable, `MODULE:FUNCTION`, or a model in `FILE.onnx`.
+The raw values (the default), a callable, `MODULE:FUNCTION`, a model in `FILE.onnx`, or an image
+encoder `hf:FOLDER_OR_NAME` (see `encoders` for what it is fed).
 
 A batch is what is stored, uncentred and unscaled: images of shape (batch, height, width[,
 channels]) with the values of the files (0..255 for 8-bit images), vectors and encoded tables of
@@ -11,54 +12,53 @@ has exactly the features of its original whatever batch it falls into.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byheart import _check
-from byheart.distances.rows import Array, Rows, row_blocks
-from byheart.errors import ByheartError, InputError, MissingExtraError, UsageError
+from byheart.auditing.encoders import load_encoder
+from byheart.auditing.feature_cache import FeatureCache
+from byheart.auditing.feature_model import FeatureModel, device_index, sample_key
+from byheart.auditing.onnx_model import load_onnx
+from byheart.distances.rows import Array, row_blocks
+from byheart.errors import ByheartError, InputError, UsageError
 from byheart.samples import Encoded
 from byheart.samples.arrays import from_memory
+from byheart.samples.encoding import Role
 
 Progress = Callable[[int, int], None]
+Source = tuple[Role, int]  # a row of a set
 
 # Features of a sample may depend on its batch by no more than this share of their largest value:
 # far above rounding, far below what dropout or batch statistics do.
 _STABLE = 1e-3
-
-# ONNX element types that samples are cast to; scaling is the model's business.
-_ONNX_TYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
-}
 
 
 class Extractor(ABC):
     """What turns encoded samples into the vectors whose distances are audited."""
 
     name: str
+    # Of a model in files: what the report says of it, and the versions of what runs it.
+    description: dict[str, Any]
+    versions: dict[str, str]
 
     @abstractmethod
     def apply(
-        self, encoded: Encoded, *, batch: int = 256, progress: Progress | None = None
+        self, encoded: Encoded, *, batch: int | None = None, progress: Progress | None = None
     ) -> Encoded:
         """Return `encoded` with the three sets replaced by their features, (rows, k).
 
-        `progress` is called with the number of distinct samples done and their total. Raises
-        InputError if the features are not k finite numbers for each sample, or depend on the
-        other samples of a batch.
+        batch: samples in one call; None is the extractor's own. `progress` is called with the
+        number of new distinct samples done and their total. Raises InputError if the features are
+        not k finite numbers for each sample, or depend on the other samples of a batch.
         """
 
 
@@ -67,9 +67,11 @@ class Raw(Extractor):
     """The encoded values themselves."""
 
     name: str = "raw"
+    description: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     def apply(
-        self, encoded: Encoded, *, batch: int = 256, progress: Progress | None = None
+        self, encoded: Encoded, *, batch: int | None = None, progress: Progress | None = None
     ) -> Encoded:
         """Return `encoded` as it is."""
         return encoded
@@ -77,28 +79,65 @@ class Raw(Extractor):
 
 @dataclass(frozen=True)
 class Mapped(Extractor):
-    """The values of a function from a batch of samples to vectors."""
+    """The values of a model, or of a function from a batch of samples to vectors."""
 
     name: str
-    function: Callable[[NDArray[Any]], Any]
+    model: FeatureModel
+    cache: FeatureCache | None = None
+
+    @property
+    def description(self) -> dict[str, Any]:  # type: ignore[override]
+        """What the report says of the model; empty for a function."""
+        return self.model.description
+
+    @property
+    def versions(self) -> dict[str, str]:  # type: ignore[override]
+        """The versions of the libraries that run the model."""
+        return self.model.versions
 
     def apply(
-        self, encoded: Encoded, *, batch: int = 256, progress: Progress | None = None
+        self, encoded: Encoded, *, batch: int | None = None, progress: Progress | None = None
     ) -> Encoded:
-        """Map the distinct samples of the three sets in full batches; see `Extractor.apply`."""
-        size = _check.integer(batch, "batch", 1)
-        roles = ("train", "heldout", "generated")
-        sets = {role: x for role in roles if (x := getattr(encoded, role)) is not None}
-        sources, places = _distinct(sets)
+        """Map the distinct samples of the three sets in full batches; see `Extractor.apply`.
+
+        Samples that the cache has are not mapped again.
+        """
+        size = _check.integer(self.model.batch if batch is None else batch, "batch", 1)
+        sets = self.model.prepare(encoded)
+        keys, sources, places = _distinct(sets, encoded.sample_shape)
+        known = {} if self.cache is None else self.cache.load(keys)
+        new = [i for i, key in enumerate(keys) if key not in known]
+        if new:
+            chosen = [sources[i] for i in new]
+            mapped = self._map(chosen, sets, encoded.sample_shape, size, progress)
+            if self.cache is not None:
+                self.cache.save([keys[i] for i in new], mapped)
+            known |= {keys[i]: vector for i, vector in zip(new, mapped, strict=True)}
+        features = np.stack([known[key] for key in keys])
+        return replace(
+            encoded,
+            train=features[places["train"]],
+            heldout=features[places["heldout"]] if "heldout" in places else None,
+            generated=features[places["generated"]],
+        )
+
+    def _map(
+        self,
+        sources: list[Source],
+        sets: Mapping[Role, Any],
+        shape: tuple[int, ...],
+        size: int,
+        progress: Progress | None,
+    ) -> Array:
         total = len(sources)
         features = np.empty((total, 0))
         for start in range(0, total, size):
             stop = min(start + size, total)
             chosen = sources[start:stop] + [sources[stop - 1]] * (size - stop + start)
-            values = self._batch(chosen, sets, encoded.sample_shape)
+            values = self._batch(chosen, sets, shape)
             if start == 0:
                 features = np.empty((total, values.shape[1]), values.dtype)
-                self._stable(values, sources, size, sets, encoded.sample_shape)
+                self._stable(values, sources, size, sets, shape)
             elif values.shape[1] != features.shape[1]:
                 raise InputError(
                     f"features {self.name}: a batch has vectors of {values.shape[1]} numbers and "
@@ -107,20 +146,15 @@ class Mapped(Extractor):
             features[start:stop] = values[: stop - start]
             if progress is not None:
                 progress(stop, total)
-        return replace(
-            encoded,
-            train=features[places["train"]],
-            heldout=features[places["heldout"]] if "heldout" in places else None,
-            generated=features[places["generated"]],
-        )
+        return features
 
     def _batch(
-        self, chosen: list[tuple[str, int]], sets: dict[str, Rows], shape: tuple[int, ...]
+        self, chosen: list[Source], sets: Mapping[Role, Any], shape: tuple[int, ...]
     ) -> Array:
         samples = np.stack([sets[role][row] for role, row in chosen]).reshape(-1, *shape)
         where = f"features {self.name}"
         try:
-            result = self.function(samples)
+            result = self.model.function(samples)
         except ByheartError:
             raise
         except Exception as error:
@@ -140,9 +174,9 @@ class Mapped(Extractor):
     def _stable(
         self,
         first: Array,
-        sources: list[tuple[str, int]],
+        sources: list[Source],
         size: int,
-        sets: dict[str, Rows],
+        sets: Mapping[Role, Any],
         shape: tuple[int, ...],
     ) -> None:
         """Refuse a function whose values change with the rest of the batch, or by chance.
@@ -163,31 +197,56 @@ class Mapped(Extractor):
         )
 
 
-def load_features(spec: str | Callable[[NDArray[Any]], Any] | None = None) -> Extractor:
-    """Return the extractor for None or "raw", a callable, "MODULE:FUNCTION" or "FILE.onnx".
+def load_features(
+    spec: str | Callable[[NDArray[Any]], Any] | None = None,
+    *,
+    device: str = "cpu",
+    cache: str | os.PathLike[str] | None = None,
+) -> Extractor:
+    """Return the extractor for None or "raw", a callable, or text.
 
-    A module is looked for in the current directory first. Raises UsageError for another
-    specification, a module or function that is not there or does not import; InputError for a
-    file that is no usable model; MissingExtraError without onnxruntime.
+    spec: "MODULE:FUNCTION", looked for in the current directory first; "FILE.onnx"; or
+    "hf:FOLDER_OR_NAME", a folder of `transformers` or a name on the Hugging Face hub. device, of a
+    model in files: "cpu", "cuda" or "cuda:N". cache: folder that keeps the vectors of a model in
+    files; None keeps none.
+
+    Raises UsageError for another specification, a module or function that is not there or does not
+    import, a device that is not there, and a device or cache for raw values or a function, whose
+    vectors may change without a trace; InputError for files that are no usable model;
+    MissingExtraError without onnxruntime, or torch and transformers.
 
     >>> load_features(None).name
     'raw'
     >>> load_features("numpy:sort").name
     'numpy:sort'
     """
+    if isinstance(spec, str) and (spec.lower().endswith(".onnx") or spec.startswith("hf:")):
+        model = (
+            load_encoder(spec.removeprefix("hf:"), spec, device)
+            if spec.startswith("hf:")
+            else load_onnx(spec, device)
+        )
+        return Mapped(spec, model, None if cache is None else FeatureCache.of(cache, model))
+    device_index(device)
+    for option, given in (("device", device != "cpu"), ("feature-cache", cache is not None)):
+        if given:
+            raise UsageError(
+                f"--{option} is for the features hf:FOLDER_OR_NAME and FILE.onnx, and these are "
+                f"{spec if isinstance(spec, str) else 'raw' if spec is None else 'a function'}; "
+                f"leave it out"
+            )
     if spec is None or spec == "raw":
         return Raw()
     if callable(spec):
         name = getattr(spec, "__qualname__", type(spec).__qualname__)
-        return Mapped(f"{getattr(spec, '__module__', '?')}:{name}", spec)
-    if isinstance(spec, str) and spec.lower().endswith(".onnx"):
-        return Mapped(spec, _onnx(spec))
+        return Mapped(f"{getattr(spec, '__module__', '?')}:{name}", FeatureModel(spec))
     module, colon, function = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if not (module and colon and function):
         raise UsageError(
-            f"features must be raw, MODULE:FUNCTION, FILE.onnx or a callable, got {spec!r}"
+            f"features must be raw, MODULE:FUNCTION, FILE.onnx, hf:FOLDER_OR_NAME or a callable, "
+            f"got {spec!r}"
         )
-    return Mapped(spec, _imported(module, function, spec))
+    return Mapped(spec, FeatureModel(_imported(module, function, spec)))
 
 
 def _imported(module: str, function: str, spec: str) -> Callable[[NDArray[Any]], Any]:
@@ -221,101 +280,20 @@ def _imported(module: str, function: str, spec: str) -> Callable[[NDArray[Any]],
     return found  # type: ignore[no-any-return]
 
 
-def _onnx(spec: str) -> Callable[[NDArray[Any]], Any]:
-    """A function that runs the model of one input and one output on a batch.
-
-    The declared shape of the input decides the layout, after the batch axis: two axes take flat
-    vectors; four take images, channels first or last, whichever fits the declared sizes; three
-    take grey images. If both layouts fit, the model is refused.
-    """
-    if not Path(spec).is_file():
-        raise InputError(f"features {spec}: no such file")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError(
-            f'features {spec}: onnxruntime is missing; pip install "byheart[onnx]"'
-        ) from error
-    try:
-        session = onnxruntime.InferenceSession(spec, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        message = " ".join(str(error).split())[:200]
-        raise InputError(f"features {spec}: is not a usable ONNX model, {message}") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(
-            f"features {spec}: the model has {len(inputs)} inputs and {len(outputs)} outputs; "
-            f"export it with one of each"
-        )
-    declared, element = inputs[0].shape, inputs[0].type
-    if element not in _ONNX_TYPES:
-        raise InputError(
-            f"features {spec}: the input is {element}; export the model with one of "
-            f"{', '.join(_ONNX_TYPES)}"
-        )
-
-    def run(batch: NDArray[Any]) -> NDArray[Any]:
-        if element == "tensor(uint8)" and not np.array_equal(batch, batch.astype(np.uint8)):
-            raise InputError(
-                f"features {spec}: the input is {element}, and the samples are not whole numbers "
-                f"in 0..255"
-            )
-        fed = _layout(batch, declared, spec).astype(_ONNX_TYPES[element])
-        step = declared[0] if isinstance(declared[0], int) else len(fed)
-        parts = []
-        for start in range(0, len(fed), step):
-            part = fed[start : start + step]
-            filled = np.concatenate([part, np.repeat(part[-1:], step - len(part), axis=0)])
-            parts.append(session.run(None, {inputs[0].name: filled})[0][: len(part)])
-        return np.concatenate(parts)
-
-    return run
-
-
-def _layout(batch: NDArray[Any], declared: list[Any], spec: str) -> NDArray[Any]:
-    """Bring a batch into the layout that the model declares; InputError if none or several fit."""
-    layouts = {"flat": batch.reshape(len(batch), -1)}
-    if batch.ndim == 3:
-        layouts = {"grey": batch, **layouts}
-    if batch.ndim > 2:
-        image = batch[..., None] if batch.ndim == 3 else batch
-        layouts |= {"channels last": image, "channels first": np.moveaxis(image, 3, 1)}
-    fits = {
-        name: x
-        for name, x in layouts.items()
-        if x.ndim == len(declared)
-        and all(
-            not isinstance(d, int) or d == n for d, n in zip(declared[1:], x.shape[1:], strict=True)
-        )
-    }
-    wanted = " × ".join("any" if d is None else str(d) for d in declared)
-    if not fits:
-        raise InputError(
-            f"features {spec}: the model takes {wanted} (batch first), and a sample has shape "
-            f"{batch.shape[1:]}; resize the samples or export the model for them"
-        )
-    if len(fits) > 1:
-        raise InputError(
-            f"features {spec}: the model takes {wanted}, which fits images with channels first and "
-            f"last; export it with a fixed number of channels"
-        )
-    return np.ascontiguousarray(next(iter(fits.values())))
-
-
 def _distinct(
-    sets: dict[str, Rows],
-) -> tuple[list[tuple[str, int]], dict[str, NDArray[np.int64]]]:
-    """The first place of each distinct sample, and for each row the number of its sample."""
+    sets: Mapping[Role, Any], shape: tuple[int, ...]
+) -> tuple[list[bytes], list[Source], dict[str, NDArray[np.int64]]]:
+    """Key and first place of each distinct sample, and for each row the number of its sample."""
     seen: dict[bytes, int] = {}
-    sources: list[tuple[str, int]] = []
+    sources: list[Source] = []
     places: dict[str, NDArray[np.int64]] = {}
     for role, rows in sets.items():
         place = np.empty(len(rows), dtype=np.int64)
         for block in row_blocks(*rows.shape):
             for i, row in enumerate(rows[block], block.start):
-                key = hashlib.blake2b(row.data, digest_size=16).digest()
+                key = sample_key(row, shape)
                 place[i] = seen.setdefault(key, len(seen))
                 if place[i] == len(sources):
                     sources.append((role, i))
         places[role] = place
-    return sources, places
+    return list(seen), sources, places

@@ -6,6 +6,7 @@ run the controls, decide. Every random choice comes from one SeedSequence, one c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -64,6 +65,8 @@ def audit(
     resolution: float = 0.05,
     permutations: int = 999,
     features: str | Callable[[NDArray[Any]], Any] | None = None,
+    device: str = "cpu",
+    feature_cache: str | os.PathLike[str] | None = None,
     groups: Groups | None = None,
     ignore: Sequence[str] = (),
     image_size: int | tuple[int, int] | None = None,
@@ -81,7 +84,9 @@ def audit(
     and of all confidence statements. fdr: of the list of copied points. tolerance: share of
     training points that may leave a trace. resolution: largest share of copied training points
     that the audit may be blind to and still clear the model. permutations: relabellings, at least
-    99. features: "raw", a callable batch -> vectors, "MODULE:FUNCTION" or "FILE.onnx". groups:
+    99. features: "raw", a callable batch -> vectors, "MODULE:FUNCTION", "FILE.onnx", or
+    "hf:FOLDER_OR_NAME", an image encoder of transformers. device, of a model in files: "cpu",
+    "cuda" or "cuda:N". feature_cache: folder that keeps the vectors of a model in files. groups:
     rows that belong together (a column, a file, or a pair of sequences). ignore: table columns to
     leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
     process, beside mapped files and given arrays; the result does not depend on it. progress:
@@ -106,7 +111,7 @@ def audit(
     )
     limit = _check.memory(max_memory)
     say = progress or (lambda stage: None)
-    extractor = load_features(features)
+    extractor = load_features(features, device=device, cache=feature_cache)
     say("reading samples")
     sets = Sets.read(train, heldout, generated, image_size, limit)
     sets.require_rows()
@@ -114,7 +119,9 @@ def audit(
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     say("encoding")
     encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
-    vectors = extractor.apply(encoded)
+    vectors = extractor.apply(
+        encoded, progress=lambda done, total: say(f"features: {done:,} of {total:,} samples")
+    )
     budget = Budget.of(limit, sets.sizes(vectors, NEIGHBOURS, settings.permutations))
     frame = AuditResult(
         **asdict(settings),
@@ -131,13 +138,14 @@ def audit(
         metrics={},
         parameters={
             "features": extractor.name,
+            **({"feature_model": extractor.description} if extractor.description else {}),
             "groups": grouping.name,
             "ignore": list(ignore),
             "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
             "columns": list(encoded.columns),
             "k": NEIGHBOURS,
         },
-        environment=environment.describe(),
+        environment=environment.describe(extractor.versions),
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")

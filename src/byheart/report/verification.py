@@ -15,6 +15,8 @@ def verify(
     path: Path,
     *,
     features: str = "raw",
+    device: str = "cpu",
+    feature_cache: str | Path | None = None,
     groups: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[str]:
@@ -56,6 +58,8 @@ def verify(
         resolution=report.resolution,
         permutations=report.permutations,
         features=features,
+        device=device,
+        feature_cache=feature_cache,
         groups=groups,
         ignore=tuple(given.get("ignore") or ()),
         image_size=tuple(size) if isinstance(size, list) else size,

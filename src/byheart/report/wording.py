@@ -177,6 +177,9 @@ def command(result: AuditResult) -> str:
         words += [f"--{name}", f"{value}"]
     if result.parameters.get("features") not in (None, "raw"):
         words += ["--features", str(result.parameters["features"])]
+    device = result.parameters.get("feature_model", {}).get("device", "cpu")
+    if device != "cpu":
+        words += ["--device", device]
     if isinstance(result.parameters.get("groups"), str):
         words += ["--groups", result.parameters["groups"]]
     return printable(shlex.join(words))
