@@ -4,14 +4,15 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-import onnx
 import pytest
-import torch
-from onnx import TensorProto, helper, numpy_helper
 
 from byheart import InputError, MissingExtraError, UsageError
 from byheart.auditing.features import load_features
 from byheart.samples import encode, read
+
+onnx = pytest.importorskip("onnx")
+TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_helper
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(12, 5)).astype(np.float32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-import jsonschema
 import pytest
 
 from byheart.report.document import write_json
 from byheart.report.schema import SCHEMA_FILE, json_schema
+
+jsonschema = pytest.importorskip("jsonschema")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 
 from byheart import InputError
 from byheart.samples import read
@@ -57,7 +56,6 @@ def test_channels_first_and_last_hold_the_same_pixels():
         ({"a": 1}, "are not numbers"),
         (None, "are not numbers"),
         (np.ma.masked_equal([[1, 2], [3, 4]], 3), "masked values"),
-        (torch.eye(3).to_sparse(), "not an array of equally long rows"),
     ],
 )
 def test_what_is_no_array_of_rows(source, message):

@@ -3,13 +3,14 @@
 import datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from byheart import InputError
 from byheart.samples import read
 from byheart.samples.columns import MISSING, Column, identifier, meaning
+
+pd = pytest.importorskip("pandas")
 
 
 def text_column(tmp_path, cells, role="train"):

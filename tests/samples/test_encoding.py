@@ -1,12 +1,13 @@
 """The three sets together: agreement, exchangeability of the encoding, errors."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from byheart import InputError, UsageError
 from byheart.samples import encode, encode_alone, read
+
+pd = pytest.importorskip("pandas")
 
 
 def three(train, heldout, generated, **options):

@@ -1,11 +1,12 @@
 """The encoding of single columns against exact values."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from byheart import InputError
 from byheart.samples import encode, read
+
+pd = pytest.importorskip("pandas")
 
 
 def encoded(train, heldout, generated, **options):

@@ -4,18 +4,19 @@ import hashlib
 import os
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
-import torch
 from PIL import Image
 from pyarrow import parquet
 from safetensors.numpy import save_file
-from safetensors.torch import save_file as save_tensors
 
 from byheart import InputError, UsageError
 from byheart.samples import fingerprint, read
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+torch = pytest.importorskip("torch")
+save_tensors = pytest.importorskip("safetensors.torch").save_file
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3) / 8
 
@@ -93,6 +94,11 @@ def test_bfloat16_becomes_float32(tmp_path):
     samples = read(tmp_path / "x.safetensors", "train")
     np.testing.assert_array_equal(samples.values, ROWS)
     assert samples.values.dtype == np.float32
+
+
+def test_a_sparse_tensor_is_refused():
+    with pytest.raises(InputError, match="not an array of equally long rows"):
+        read(torch.eye(3).to_sparse(), "heldout")
 
 
 FRAME = pd.DataFrame({"age": [31, 45, 27], "city": ["Bern", "Uri", "Bern"]})

@@ -1,13 +1,14 @@
 """CSV and Parquet files: nothing is guessed while reading, and what is refused."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from byheart import InputError
 from byheart.samples import read
+
+pd = pytest.importorskip("pandas")
 
 
 def csv(path, text, name="x.csv"):
