@@ -237,10 +237,8 @@ class Measure(NamedTuple):
         if self.definition == "matched":
             return f"an audit against {self.fresh:,} held-out points does not say `memorizes`"
         form = "coordinate by coordinate" if self.form == "coordinates" else "in the L2 form"
-        fresh = (
-            "fresh points integrated out" if self.fresh is None else f"{self.fresh:,} fresh points"
-        )
-        return f"as arXiv 2411.17807 defines it, {form}, {fresh}"
+        fresh = f"{self.fresh_rows:,} integrated out" if self.fresh is None else f"{self.fresh:,}"
+        return f"as arXiv 2411.17807 defines it, {form}, fresh points: {fresh}"
 
     @property
     def distance(self) -> str:
