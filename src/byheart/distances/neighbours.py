@@ -24,6 +24,7 @@ fixed by the dimension.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ from numpy.typing import NDArray
 from byheart._check import integer
 from byheart.distances.rows import Rows
 from byheart.distances.tiles import Pass, Progress
+from byheart.errors import UsageError
+
+ENGINES = ("serial", "ray")
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def two_way(
     *,
     max_memory: int | None = None,
     progress: Progress | None = None,
+    engine: str = "serial",
 ) -> TwoWay:
     """Return the `k` nearest real rows of each generated row, and the nearest the other way.
 
@@ -71,7 +76,8 @@ def two_way(
     (bytes, 1 GiB unless told) bounds the working memory; what grows with the rows comes on top: the
     result and the lists, (24 k + 64) bytes a query, and 64 bytes a row where many rows tie; so do
     the few MiB that the BLAS keeps for itself. `progress` is called with blocks done and blocks in
-    all.
+    all. With `engine` "ray" a Ray cluster shares the work (`shards`), each task within
+    `max_memory`; the answer is the same.
 
     Raises UsageError if `max_memory` is too small, InputError if distances overflow.
 
@@ -83,8 +89,7 @@ def two_way(
     array([0, 0, 0])
     """
     k = min(integer(k, "k", 1), len(real))
-    done = Pass(generated, real, k, 1, max_memory, progress)
-    done.run()
+    done = _run(engine, generated, real, k, 1, max_memory, progress)
     return TwoWay(Neighbours(*done.forward), Neighbours(*done.backward))
 
 
@@ -94,10 +99,11 @@ def within(
     *,
     max_memory: int | None = None,
     progress: Progress | None = None,
+    engine: str = "serial",
 ) -> Neighbours:
     """Return the `k` nearest other rows of each row: the row itself left out, its duplicates not.
 
-    `points` (n, d), `max_memory` and `progress` are as for `two_way`, and so are the errors; `k` is
+    `points` (n, d), `max_memory`, `progress` and `engine` are as for `two_way`, and so are the errors; `k` is
     cut to n - 1 (a single row has neighbours of shape (1, 0)). Each pair is multiplied once.
 
     >>> within(np.array([[0.0], [1.0], [1.0]]), k=1).indices.ravel()
@@ -106,6 +112,26 @@ def within(
     k = min(integer(k, "k", 1), len(points) - 1)
     if k == 0:
         return Neighbours(np.empty((1, 0)), np.empty((1, 0), np.int64))
-    done = Pass(points, points, k, k, max_memory, progress, symmetric=True)
-    done.run()
+    done = _run(engine, points, points, k, k, max_memory, progress, symmetric=True)
     return Neighbours(*done.forward)
+
+
+def known_engine(name: str) -> str:
+    """Return the name of an engine, or raise UsageError.
+
+    >>> known_engine("ray")
+    'ray'
+    """
+    if name not in ENGINES:
+        raise UsageError(f"engine {name!r}: choose from {', '.join(ENGINES)}")
+    return name
+
+
+def _run(engine: str, *arguments: Any, **options: Any) -> Pass:
+    if known_engine(engine) == "ray":
+        from byheart.distances.shards import sharded
+
+        return sharded(*arguments, **options)
+    done = Pass(*arguments, **options)
+    done.run()
+    return done

@@ -22,7 +22,7 @@ import numpy as np
 
 from byheart.errors import InputError, UsageError
 from byheart.experiments.plan import CommandModel
-from byheart.experiments.threads import ENVIRONMENT
+from byheart.threads import ENVIRONMENT
 from byheart.samples import read
 
 

@@ -32,7 +32,7 @@ from byheart.experiments.plan import (
     MLPModel,
     UNetModel,
 )
-from byheart.experiments.threads import one_thread
+from byheart.threads import one_thread
 from byheart.theory.gaussians import GaussianLaw
 from byheart.theory.linear_steps import LinearSteps
 

@@ -26,7 +26,7 @@ from byheart.experiments.record import Record
 from byheart.experiments.reproduce_linear import PAPER
 from byheart.experiments.reproduction import Claim, Laboratory, Reproduction, Table
 from byheart.experiments.scales import number
-from byheart.experiments.threads import one_thread
+from byheart.threads import one_thread
 from byheart.intervals import wilson
 
 Array = NDArray[np.float64]
