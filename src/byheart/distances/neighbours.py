@@ -23,16 +23,19 @@ fixed by the dimension.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart._check import integer
+from byheart._check import choice, integer
+from byheart.cluster import joined
 from byheart.distances.rows import Rows
+from byheart.distances.shards import ShardedPass
 from byheart.distances.tiles import Pass, Progress
-from byheart.errors import UsageError
 
 ENGINES = ("serial", "ray")
 
@@ -103,8 +106,9 @@ def within(
 ) -> Neighbours:
     """Return the `k` nearest other rows of each row: the row itself left out, its duplicates not.
 
-    `points` (n, d), `max_memory`, `progress` and `engine` are as for `two_way`, and so are the errors; `k` is
-    cut to n - 1 (a single row has neighbours of shape (1, 0)). Each pair is multiplied once.
+    `points` (n, d), `max_memory`, `progress` and `engine` are as for `two_way`, and so are the
+    errors; `k` is cut to n - 1 (a single row has neighbours of shape (1, 0)). Each pair is
+    multiplied once.
 
     >>> within(np.array([[0.0], [1.0], [1.0]]), k=1).indices.ravel()
     array([1, 2, 1])
@@ -116,22 +120,26 @@ def within(
     return Neighbours(*done.forward)
 
 
-def known_engine(name: str) -> str:
-    """Return the name of an engine, or raise UsageError.
+@contextmanager
+def on_engine(engine: str) -> Iterator[None]:
+    """Keep what an engine needs, such as the connection to a cluster, for all passes of a block.
 
-    >>> known_engine("ray")
-    'ray'
+    Raises UsageError for an unknown engine, MissingExtraError where "ray" is not installed.
+
+    >>> with on_engine("serial"):
+    ...     within(np.array([[0.0], [1.0]])).distances.ravel()
+    array([1., 1.])
     """
-    if name not in ENGINES:
-        raise UsageError(f"engine {name!r}: choose from {', '.join(ENGINES)}")
-    return name
+    if choice(engine, "engine", ENGINES) == "serial":
+        yield
+        return
+    with joined():
+        yield
 
 
 def _run(engine: str, *arguments: Any, **options: Any) -> Pass:
-    if known_engine(engine) == "ray":
-        from byheart.distances.shards import sharded
-
-        return sharded(*arguments, **options)
-    done = Pass(*arguments, **options)
-    done.run()
+    with on_engine(engine):
+        kind = Pass if engine == "serial" else ShardedPass
+        done = kind(*arguments, **options)
+        done.run()
     return done

@@ -28,15 +28,14 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from byheart._check import integer
-from byheart.cluster import cannot_run, cpus, joined
+from byheart.cluster import cannot_run, cpus, ray_module
 from byheart.distances.lower_bounds import Frame
-from byheart.distances.rows import Array, Rows
+from byheart.distances.rows import Array
 from byheart.distances.shortlists import EMPTY, smallest
 from byheart.distances.tiles import (
     DEFAULT_MEMORY,
     SPARE,
     Pass,
-    Progress,
     Stripes,
     per_reference,
     per_thread,
@@ -105,12 +104,13 @@ def kernel() -> str:
 class ShardedPass(Pass):
     """A pass whose stripes are met by a Ray cluster; memory and answers as in `Pass`.
 
-    `max_memory` bounds this process, and each task with its rows.
+    `max_memory` bounds this process, and each task with its rows. The cluster is one that was
+    `joined` before.
     """
 
-    def __init__(self, ray: Any, *arguments: Any, **options: Any):
-        self.ray = ray
-        self.cores = cpus(ray)
+    def __init__(self, *arguments: Any, **options: Any):
+        self.ray = ray_module()
+        self.cores = cpus(self.ray)
         super().__init__(*arguments, **options)
         self._rows: dict[tuple[bool, int], Any] = {}  # (of the references, start): in the store
         self._steps = sum(len(self._partners(start)) for start in self._starts(len(self.y)))
@@ -213,25 +213,6 @@ class ShardedPass(Pass):
         known = lists.setdefault(r, np.full((count, self.size_back), EMPTY, np.int64))
         if len(met.back):
             lists[r] = _merged(known, met.back)
-
-
-def sharded(
-    queries: Rows,
-    references: Rows,
-    k: int,
-    k_back: int,
-    max_memory: int | None,
-    progress: Progress | None,
-    *,
-    symmetric: bool = False,
-) -> Pass:
-    """Return a pass that a Ray cluster has run; the arguments are those of `Pass`."""
-    with joined() as ray:
-        done = ShardedPass(
-            ray, queries, references, k, k_back, max_memory, progress, symmetric=symmetric
-        )
-        done.run()
-    return done
 
 
 def least_task_memory(dimension: int, itemsize: int, k: int, k_back: int) -> int:
