@@ -4,11 +4,13 @@
 
 First table: seconds of `two_way` (k = 32) on float32 rows, in one process with one thread and on
 local clusters of one and of two single-threaded workers; the better of two runs. Bare is a
-float32 product of the same size in one thread. Moved are the bytes of rows put into the object
-store, of rows that tasks read, and of lists that they answer. Driver is the processor time of this
-process during the pass on two workers: shipping, merging and measuring again in float64. Memory is
-the largest of a worker, its share of the object store included, beside its limit. Every sharded
-answer is compared with that of one process, bit by bit.
+float32 product of the same size in one thread, and "x2" how much faster two threads make it: what
+the second core of the machine is worth at that moment, and the most that a second worker can give.
+"1:2" is what it gave. Put are the bytes of rows put into the object store, read those that tasks
+read, lists what they answer. Driver is the processor time of this process during the pass on two
+workers: shipping, merging and measuring again in float64. Own is the largest memory that a worker
+had to itself, rows that of two shards in the store; a task keeps their sum below its limit and what
+an idle worker has. Every sharded answer is compared with that of one process, bit by bit.
 
 Second table: the share of true nearest neighbours that two approximate first stages find.
 """
@@ -21,6 +23,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from os import getloadavg, getpid
 from pathlib import Path
 
@@ -40,7 +43,7 @@ def parent(pid: str) -> str:
 
 
 def worker_memory() -> int:
-    """Return the largest resident memory of a worker of our own cluster, pages of files left out.
+    """Return the largest memory of a worker of our own cluster, without files and shared pages.
 
     Linux only; 0 elsewhere.
     """
@@ -51,7 +54,7 @@ def worker_memory() -> int:
             if not command.startswith(b"ray::") or parent(parent(folder.name)) != str(getpid()):
                 continue
             status = (folder / "status").read_text(encoding="utf-8")
-            parts = re.findall(r"Rss(?:Anon|Shmem):\s+(\d+) kB", status)
+            parts = re.findall(r"RssAnon:\s+(\d+) kB", status)
             highest = max(highest, sum(map(int, parts)) * 1024)
     return highest
 
@@ -94,6 +97,13 @@ def timed(call: object, repeats: int = 2) -> tuple[float, object]:
     return float(best), answer
 
 
+def product(x: np.ndarray, y: np.ndarray, threads: int) -> None:
+    starts = range(0, len(x), 1024)
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda a: (x[a : a + 1024] @ y.T)[0, 0], starts):
+            pass
+
+
 def passes(sizes: list[tuple[int, int]]) -> None:
     sets, single = {}, {}
     for rows, dimension in sizes:
@@ -101,10 +111,9 @@ def passes(sizes: list[tuple[int, int]]) -> None:
         x, y = (rng.standard_normal((rows, dimension), dtype=np.float32) for _ in range(2))
         sets[rows, dimension] = x, y
         with threadpool_limits(1):
-            strip = max(1, 2**26 // rows)
-            bare, _ = timed(lambda: [x[a : a + strip] @ y.T for a in range(0, rows, strip)])  # noqa: B023
+            bare, both = (timed(lambda: product(x, y, threads))[0] for threads in (1, 2))  # noqa: B023
             alone, answer = timed(lambda: two_way(x, y, K, max_memory=LIMIT))  # noqa: B023
-        single[rows, dimension] = bare, alone, answer
+        single[rows, dimension] = bare, bare / both, alone, answer
     shared: dict[tuple[int, int], dict[int, float]] = {size: {} for size in sizes}
     notes = {}
     for workers in (1, 2):
@@ -119,16 +128,16 @@ def passes(sizes: list[tuple[int, int]]) -> None:
                         lambda: two_way(x, y, K, max_memory=LIMIT, engine="ray")  # noqa: B023
                     )
                 busy = (time.process_time() - busy) / 2
-                if not same(answer, single[size][2]):
+                if not same(answer, single[size][3]):
                     raise SystemExit("the sharded pass has another answer")
                 shared[size][workers] = seconds
                 notes[size] = busy, max(peaks), shards.ShardedPass(x, y, K, 1, LIMIT, None)
     print(
-        f"{'rows':>6} {'d':>5} {'GF/s':>5} {'bare':>6} {'alone':>6} {'1 w.':>6} {'2 w.':>6} "
-        f"{'1:2':>5} {'shard':>6} {'tasks':>5} {'put MB':>7} {'read MB':>8} {'lists MB':>8} "
-        f"{'driver':>6} {'MiB':>4} of {LIMIT >> 20}"
+        f"{'rows':>6} {'d':>5} {'GF/s':>5} {'bare':>6} {'x2':>5} {'alone':>6} {'1 w.':>6} "
+        f"{'2 w.':>6} {'1:2':>5} {'shard':>6} {'tasks':>5} {'put MB':>7} {'read':>6} {'lists':>6} "
+        f"{'driver':>6} {'own MiB':>7} {'rows':>4}"
     )
-    for (rows, dimension), (bare, alone, _) in single.items():
+    for (rows, dimension), (bare, double, alone, _) in single.items():
         busy, peak, cut = notes[rows, dimension]
         one, two = (shared[rows, dimension][w] for w in (1, 2))
         across = -(-rows // cut.stripe)
@@ -136,9 +145,9 @@ def passes(sizes: list[tuple[int, int]]) -> None:
         lists = 8 * rows * across * (cut.size + cut.size_back) / 1e6
         print(
             f"{rows:>6} {dimension:>5} {2 * rows**2 * dimension / bare / 1e9:>5.0f} {bare:>6.2f} "
-            f"{alone:>6.2f} {one:>6.2f} {two:>6.2f} {one / two:>5.2f} {cut.stripe:>6} "
-            f"{across**2:>5} {put:>7.0f} {put * across:>8.0f} {lists:>8.1f} {busy:>6.2f} "
-            f"{peak >> 20:>4}",
+            f"{double:>5.2f} {alone:>6.2f} {one:>6.2f} {two:>6.2f} {one / two:>5.2f} "
+            f"{cut.stripe:>6} {across**2:>5} {put:>7.0f} {put * across:>6.0f} {lists:>6.1f} "
+            f"{busy:>6.2f} {peak >> 20:>7} {8 * dimension * cut.stripe >> 20:>4}",
             flush=True,
         )
 
@@ -194,7 +203,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sets, some 20 seconds")
     quick = parser.parse_args().quick
-    print(f"{shards.kernel()}; load average before {getloadavg()[0]:.1f}")
+    print(
+        f"{shards.kernel()}; load average before {getloadavg()[0]:.1f}; "
+        f"limit of a task {LIMIT >> 20} MiB"
+    )
     passes([(2048, 64), (2048, 512)] if quick else [(16384, 64), (8192, 512), (5120, 3072)])
     recall(*((2000, 128) if quick else (20_000, 512)))
 

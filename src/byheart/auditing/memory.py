@@ -19,7 +19,7 @@ from byheart.auditing import planted
 from byheart.auditing.controls import COMPARED, PROJECTIONS
 from byheart.auditing.permutation import BLOCK_CELLS
 from byheart.distances.kernels import BANDWIDTH_MULTIPLES
-from byheart.distances.shards import least_task_memory
+from byheart.distances.shards import task_memory
 from byheart.distances.tiles import least_memory
 from byheart.errors import UsageError
 
@@ -82,7 +82,7 @@ class Audit:
         others = self._tables() + max(relabelling, projecting, counting, trial)
         least = least_memory(max(m, n), self.dimension, k)
         if self.sharded:
-            least = max(least, least_task_memory(self.dimension, self.itemsize, k, k))
+            least = max(least, task_memory(1, self.dimension, self.itemsize, k, k))
         return max(self.beside_searches() + least, self._process() + _POOLED * n + others)
 
     def _process(self) -> int:

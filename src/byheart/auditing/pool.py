@@ -18,7 +18,7 @@ from byheart.auditing.groups import units as exchangeable_units
 from byheart.auditing.permutation import Units
 from byheart.auditing.scores import Scores
 from byheart.distances.kernels import bandwidth_ladder
-from byheart.distances.neighbours import Neighbours, TwoWay, on_engine, two_way, within
+from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
 from byheart.distances.rows import Chosen, Rows, Stacked, held
 
 
@@ -71,9 +71,8 @@ class Distances:
         cls, generated: Rows, real: Rows, k: int, max_memory: int, engine: str = "serial"
     ) -> Distances:
         """Find the k nearest real rows of every row, within `max_memory` bytes."""
-        with on_engine(engine):  # both passes on one cluster
-            table = two_way(generated, real, k, max_memory=max_memory, engine=engine)
-            among_real = within(real, k, max_memory=max_memory, engine=engine)
+        table = two_way(generated, real, k, max_memory=max_memory, engine=engine)
+        among_real = within(real, k, max_memory=max_memory, engine=engine)
         nearest = among_real.distances[:, 0]
         scale = float(np.median(nearest))
         if scale == 0 and nearest.any():  # most rows have a twin: the others set the scale

@@ -148,19 +148,23 @@ def audit(
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")
-    if vectors.heldout is None:
-        made = held(vectors.generated, budget.spare // 3)
-        with on_engine(engine):
-            table = two_way(
-                made, vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine
-            )
-            among = within(vectors.train, 2, max_memory=budget.search, engine=engine)
-        return replace(frame, metrics=_metrics(table.forward, among, settings.level))
-    result = _against_heldout(
-        frame, settings, sets, grouping, encoded, vectors, budget, engine, say
-    )
+    with on_engine(engine):  # one connection for all passes
+        if vectors.heldout is None:
+            return _without_heldout(frame, settings, vectors, budget, engine)
+        result = _against_heldout(
+            frame, settings, sets, grouping, encoded, vectors, budget, engine, say
+        )
     give_back()
     return result
+
+
+def _without_heldout(
+    frame: AuditResult, settings: Settings, vectors: Encoded, budget: Budget, engine: str
+) -> AuditResult:
+    made = held(vectors.generated, budget.spare // 3)
+    table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine)
+    among = within(vectors.train, 2, max_memory=budget.search, engine=engine)
+    return replace(frame, metrics=_metrics(table.forward, among, settings.level))
 
 
 def _against_heldout(
@@ -226,6 +230,7 @@ def _against_heldout(
             scale=distances.scale,
             level=settings.level,
             max_memory=budget.search,
+            engine=engine,
         ),
         next(streams),
     )

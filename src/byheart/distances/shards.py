@@ -120,7 +120,7 @@ class ShardedPass(Pass):
         limit = DEFAULT_MEMORY if max_memory is None else integer(max_memory, "max_memory", 1)
         queries, dimension = self.x.shape
         sizes = dimension, self.x.dtype.itemsize, self.size - SPARE, self.size_back - SPARE
-        least = _task_memory(1, *sizes)
+        least = task_memory(1, *sizes)
         if limit < least:
             mib = -(-least // 2**20)
             raise UsageError(
@@ -128,7 +128,7 @@ class ShardedPass(Pass):
                 f"{dimension} values; pass at least max_memory={mib * 2**20} ({mib} MiB)"
             )
         blocks = 1
-        while _task_memory(blocks + 1, *sizes) <= limit and self._tasks(blocks + 1) >= (
+        while task_memory(blocks + 1, *sizes) <= limit and self._tasks(blocks + 1) >= (
             _TASKS_PER_CORE * self.cores
         ):
             blocks += 1
@@ -215,9 +215,12 @@ class ShardedPass(Pass):
             lists[r] = _merged(known, met.back)
 
 
-def least_task_memory(dimension: int, itemsize: int, k: int, k_back: int) -> int:
-    """Return the smallest `max_memory` of a sharded pass, in bytes."""
-    return _task_memory(1, dimension, itemsize, k, k_back)
+def task_memory(blocks: int, dimension: int, itemsize: int, k: int, k_back: int) -> int:
+    """Return the bytes of a task on shards of `blocks` blocks of rows; of one, it is the least."""
+    rows, columns = tile_shape(dimension)
+    prepared = per_reference(dimension, k_back + SPARE, 1) * min(_COLUMNS * columns, blocks * rows)
+    held = _held(blocks, dimension, itemsize, k, k_back)
+    return held + per_thread(rows, dimension) + prepared
 
 
 def _merged(known: Keys, more: Keys) -> Keys:
@@ -228,13 +231,6 @@ def _held(blocks: int, dimension: int, itemsize: int, k: int, k_back: int) -> in
     """Bytes of two shards and of the lists that a task answers, which exist twice for a moment."""
     rows = blocks * tile_shape(dimension)[0]
     return rows * (2 * dimension * itemsize + 2 * 8 * (k + k_back + 2 * SPARE) + 8)
-
-
-def _task_memory(blocks: int, dimension: int, itemsize: int, k: int, k_back: int) -> int:
-    rows, columns = tile_shape(dimension)
-    prepared = per_reference(dimension, k_back + SPARE, 1) * min(_COLUMNS * columns, blocks * rows)
-    held = _held(blocks, dimension, itemsize, k, k_back)
-    return held + per_thread(rows, dimension) + prepared
 
 
 def _lost(error: BaseException) -> UsageError:
