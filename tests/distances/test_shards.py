@@ -13,6 +13,7 @@ import pytest
 
 import byheart
 from byheart.auditing.memory import Audit
+from byheart.cli import run
 from byheart.distances import shards
 from byheart.distances.neighbours import two_way, within
 from byheart.distances.rows import Chosen
@@ -236,6 +237,20 @@ def test_an_audit_gives_the_same_result(make):
 def test_an_audit_without_heldout_rows_gives_the_same_result():
     serial = byheart.audit(ROWS, None, ROWS[:500] + 0.1)
     assert byheart.audit(ROWS, None, ROWS[:500] + 0.1, engine="ray") == serial
+
+
+def test_the_command_writes_the_same_report(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    options = ["--permutations", "99", "--json"]
+    for role, rows in (("train", ROWS[:300]), ("heldout", ROWS[300:600]), ("generated", ROWS[:90])):
+        np.save(tmp_path / f"{role}.npy", rows)
+        options += [f"--{role}", str(tmp_path / f"{role}.npy")]
+    reports = []
+    for engine in ("serial", "ray"):
+        out = tmp_path / engine
+        assert run(["audit", *options, "--engine", engine, "--out", str(out)]) == 0
+        reports.append((out / "report.json").read_bytes())
+    assert reports[0] == reports[1]
 
 
 def test_an_audit_counts_what_its_tasks_need():

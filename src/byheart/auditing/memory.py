@@ -24,7 +24,7 @@ from byheart.distances.tiles import least_memory
 from byheart.errors import UsageError
 
 _PROCESS = 80 << 20  # the interpreter, its libraries, BLAS buffers, and what malloc keeps
-_RAY = 64 << 20  # what the client of a cluster takes in the process
+_RAY = 96 << 20  # what the client of a cluster takes in the process
 _STATISTICS = 32  # in the family, roundly
 _POOLED = 32 + 110  # per real row: order, group, label; the tails kept by `log_upper_tail`
 
