@@ -16,8 +16,8 @@ SOURCE = Path(byheart.__file__).parent
 FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"errors"},
     {"_check"},
-    {"intervals"},
-    {"theory"},
+    {"intervals", "threads"},
+    {"theory", "cluster"},
     {"distances"},
     {"samples"},
     {"diffusion", "auditing"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,17 @@ def integer(value: Any, name: str, minimum: int, maximum: int | None = None) -> 
         upper = "" if maximum is None else f" and at most {maximum}"
         raise UsageError(f"{name} must be at least {minimum}{upper}, got {number}")
     return number
+
+
+def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of the allowed names, or raise UsageError.
+
+    >>> choice("ray", "engine", ("serial", "ray"))
+    'ray'
+    """
+    if value not in allowed:
+        raise UsageError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    return str(value)
 
 
 def fraction(value: Any, name: str) -> float:

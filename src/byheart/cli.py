@@ -129,6 +129,14 @@ def audit(
             "the result does not depend on it.",
         ),
     ] = "1GiB",
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="serial|ray",
+            help="Where neighbours are found: here, or on the Ray cluster at RAY_ADDRESS (else a "
+            "local one), each task within --max-memory; the result is the same.",
+        ),
+    ] = "serial",
     examples: Annotated[
         bool, typer.Option(help="Show real values and file names in the report.")
     ] = True,
@@ -163,6 +171,7 @@ def audit(
             ignore=tuple(ignore or ()),
             image_size=image_size,
             max_memory=max_memory,
+            engine=engine,
             progress=say,
         )
         pages = _write(result, folder, examples=examples)

@@ -15,7 +15,7 @@ import pytest
 from byheart.errors import InputError, UsageError
 from byheart.experiments.engines import ProcessEngine, SerialEngine, Trial
 from byheart.experiments.record import Outcome
-from byheart.experiments.threads import one_thread
+from byheart.threads import one_thread
 
 TRIALS = [Trial(n, repeat) for repeat in range(3) for n in (4, 8, 16)]
 

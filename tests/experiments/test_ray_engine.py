@@ -88,14 +88,23 @@ def test_closing_cancels_what_runs():
     assert time.monotonic() - start < 30
 
 
-def test_an_address_that_nobody_answers_is_an_error(monkeypatch):
+def test_an_address_that_nobody_answers_is_an_error_at_once(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    start = time.monotonic()
+    with pytest.raises(UsageError, match=r"RAY_ADDRESS=127\.0\.0\.1:1: nobody answers there"):
+        next(RayEngine().run(product, 1.0, TRIALS))
+    assert time.monotonic() - start < 30  # Ray itself tries for minutes
+
+
+def test_a_cluster_that_refuses_is_an_error(monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
 
     def refuse(**arguments):
-        assert arguments["address"] == "127.0.0.1:1"
+        assert arguments["address"] == "auto"
         raise ConnectionError("nobody\nthere")
 
     monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(UsageError, match=r"RAY_ADDRESS=127\.0\.0\.1:1: cannot be joined"):
+    with pytest.raises(UsageError, match="RAY_ADDRESS=auto: cannot be joined"):
         next(RayEngine().run(product, 1.0, TRIALS))

@@ -19,10 +19,12 @@ from byheart.auditing import planted
 from byheart.auditing.controls import COMPARED, PROJECTIONS
 from byheart.auditing.permutation import BLOCK_CELLS
 from byheart.distances.kernels import BANDWIDTH_MULTIPLES
+from byheart.distances.shards import task_memory
 from byheart.distances.tiles import least_memory
 from byheart.errors import UsageError
 
 _PROCESS = 80 << 20  # the interpreter, its libraries, BLAS buffers, and what malloc keeps
+_RAY = 96 << 20  # what the client of a cluster takes in the process
 _STATISTICS = 32  # in the family, roundly
 _POOLED = 32 + 110  # per real row: order, group, label; the tails kept by `log_upper_tail`
 
@@ -32,7 +34,8 @@ class Audit:
     """The sizes of an audit that decide its memory.
 
     itemsize: bytes of a value of the encoded rows. held: bytes of inputs that are in memory already
-    because they cannot be mapped.
+    because they cannot be mapped. sharded: the neighbour pass runs on a cluster, whose tasks have
+    the memory of a search too.
     """
 
     train_rows: int
@@ -43,6 +46,7 @@ class Audit:
     k: int
     permutations: int
     held: int = 0
+    sharded: bool = False
 
     @property
     def real_rows(self) -> int:
@@ -63,7 +67,7 @@ class Audit:
             + copies * (self.dimension * self.itemsize + table + lists + ties)
         )
         compared = self._tables() + 4 * 8 * min(COMPARED[0], m) * self.dimension
-        return _PROCESS + self.held + pooled + max(forward, among, planting, compared)
+        return self._process() + pooled + max(forward, among, planting, compared)
 
     def minimum(self) -> int:
         """Return the smallest limit under which the audit runs."""
@@ -77,7 +81,13 @@ class Audit:
         trial = n * (planted.REPEATS + planted.RELABELLINGS + planted.TRIAL_BYTES)
         others = self._tables() + max(relabelling, projecting, counting, trial)
         least = least_memory(max(m, n), self.dimension, k)
-        return max(self.beside_searches() + least, _PROCESS + self.held + _POOLED * n + others)
+        if self.sharded:
+            least = max(least, task_memory(1, self.dimension, self.itemsize, k, k))
+        return max(self.beside_searches() + least, self._process() + _POOLED * n + others)
+
+    def _process(self) -> int:
+        """Bytes of the process before it has read or computed anything."""
+        return _PROCESS + self.held + _RAY * self.sharded
 
     def _tables(self) -> int:
         """Bytes of the neighbour tables and the scores."""

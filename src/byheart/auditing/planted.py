@@ -60,7 +60,8 @@ class Planting:
     units: Units
     scale: float  # median distance between nearest real rows
     level: float
-    max_memory: int | None = None  # of each search, as for `two_way`
+    max_memory: int | None = None  # of each search, as for `two_way`, and so is the engine
+    engine: str = "serial"
 
 
 def planted(setting: Planting, rng: np.random.Generator) -> Planted:
@@ -106,7 +107,13 @@ def _nearest(
     for block in row_blocks(*copies.shape):
         original = setting.real[rows[block]]
         copies[block] = original + spread * rng.normal(size=original.shape)
-    found = two_way(copies, setting.real, setting.neighbours, max_memory=setting.max_memory)
+    found = two_way(
+        copies,
+        setting.real,
+        setting.neighbours,
+        max_memory=setting.max_memory,
+        engine=setting.engine,
+    )
     return found.forward
 
 

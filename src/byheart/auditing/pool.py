@@ -67,10 +67,12 @@ class Distances:
     bandwidths: tuple[float, ...]
 
     @classmethod
-    def between(cls, generated: Rows, real: Rows, k: int, max_memory: int) -> Distances:
+    def between(
+        cls, generated: Rows, real: Rows, k: int, max_memory: int, engine: str = "serial"
+    ) -> Distances:
         """Find the k nearest real rows of every row, within `max_memory` bytes."""
-        table = two_way(generated, real, k, max_memory=max_memory)
-        among_real = within(real, k, max_memory=max_memory)
+        table = two_way(generated, real, k, max_memory=max_memory, engine=engine)
+        among_real = within(real, k, max_memory=max_memory, engine=engine)
         nearest = among_real.distances[:, 0]
         scale = float(np.median(nearest))
         if scale == 0 and nearest.any():  # most rows have a twin: the others set the scale

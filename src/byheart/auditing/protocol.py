@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart import _check, intervals
+from byheart import _check, cluster, intervals
 from byheart.auditing import (
     controls,
     copies,
@@ -33,7 +33,7 @@ from byheart.auditing.memory import Budget
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest, Metric
 from byheart.auditing.sets import Sets
-from byheart.distances.neighbours import Neighbours, two_way, within
+from byheart.distances.neighbours import ENGINES, Neighbours, on_engine, two_way, within
 from byheart.distances.rows import held
 from byheart.samples import Encoded, encode
 
@@ -71,6 +71,7 @@ def audit(
     ignore: Sequence[str] = (),
     image_size: int | tuple[int, int] | None = None,
     max_memory: str | int = "1GiB",
+    engine: str = "serial",
     progress: Progress | None = None,
 ) -> AuditResult:
     """Audit a generative model: has it learned its training data by heart?
@@ -89,8 +90,10 @@ def audit(
     "cuda" or "cuda:N". feature_cache: folder that keeps the vectors of a model in files. groups:
     rows that belong together (a column, a file, or a pair of sequences). ignore: table columns to
     leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
-    process, beside mapped files and given arrays; the result does not depend on it. progress:
-    called with the name of each stage.
+    process, beside mapped files and given arrays; the result does not depend on it. engine: where
+    the neighbour pass runs, "serial" (this process) or "ray" (the cluster at RAY_ADDRESS, else a
+    local one; each task within max_memory); the result is the same. progress: called with the name
+    of each stage.
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
@@ -110,6 +113,9 @@ def audit(
         permutations=_check.integer(permutations, "permutations", 99, 10**6),
     )
     limit = _check.memory(max_memory)
+    _check.choice(engine, "engine", ENGINES)
+    if engine == "ray":
+        cluster.ray_module()  # to miss it before anything is read
     say = progress or (lambda stage: None)
     extractor = load_features(features, device=device, cache=feature_cache)
     say("reading samples")
@@ -122,7 +128,8 @@ def audit(
     vectors = extractor.apply(
         encoded, progress=lambda done, total: say(f"features: {done:,} of {total:,} samples")
     )
-    budget = Budget.of(limit, sets.sizes(vectors, NEIGHBOURS, settings.permutations))
+    sizes = sets.sizes(vectors, NEIGHBOURS, settings.permutations)
+    budget = Budget.of(limit, replace(sizes, sharded=engine == "ray"))
     frame = AuditResult(
         **asdict(settings),
         verdict=verdict.NO_HELDOUT.verdict,
@@ -149,14 +156,23 @@ def audit(
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")
-    if vectors.heldout is None:
-        made = held(vectors.generated, budget.spare // 3)
-        table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search)
-        among = within(vectors.train, 2, max_memory=budget.search)
-        return replace(frame, metrics=_metrics(table.forward, among, settings.level))
-    result = _against_heldout(frame, settings, sets, grouping, encoded, vectors, budget, say)
+    with on_engine(engine):  # one connection for all passes
+        if vectors.heldout is None:
+            return _without_heldout(frame, settings, vectors, budget, engine)
+        result = _against_heldout(
+            frame, settings, sets, grouping, encoded, vectors, budget, engine, say
+        )
     give_back()
     return result
+
+
+def _without_heldout(
+    frame: AuditResult, settings: Settings, vectors: Encoded, budget: Budget, engine: str
+) -> AuditResult:
+    made = held(vectors.generated, budget.spare // 3)
+    table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine)
+    among = within(vectors.train, 2, max_memory=budget.search, engine=engine)
+    return replace(frame, metrics=_metrics(table.forward, among, settings.level))
 
 
 def _against_heldout(
@@ -167,6 +183,7 @@ def _against_heldout(
     encoded: Encoded,
     vectors: Encoded,
     budget: Budget,
+    engine: str,
     say: Progress,
 ) -> AuditResult:
     """Fill `frame` in: `encoded` are the samples, `vectors` their features."""
@@ -178,7 +195,7 @@ def _against_heldout(
     pool = Pool.shuffled(
         vectors.train, vectors.heldout, grouping.rows, next(streams), budget.spare * 2 // 3
     )
-    distances = Distances.between(made, pool.rows, NEIGHBOURS, budget.search)
+    distances = Distances.between(made, pool.rows, NEIGHBOURS, budget.search, engine)
     forward, among_real = distances.table.forward, distances.among_real
     scores = score_rows(distances)
     points = Points.of(pool, scores)
@@ -221,6 +238,7 @@ def _against_heldout(
             scale=distances.scale,
             level=settings.level,
             max_memory=budget.search,
+            engine=engine,
         ),
         next(streams),
     )

@@ -23,14 +23,21 @@ fixed by the dimension.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart._check import integer
+from byheart._check import choice, integer
+from byheart.cluster import joined
 from byheart.distances.rows import Rows
+from byheart.distances.shards import ShardedPass
 from byheart.distances.tiles import Pass, Progress
+
+ENGINES = ("serial", "ray")
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ def two_way(
     *,
     max_memory: int | None = None,
     progress: Progress | None = None,
+    engine: str = "serial",
 ) -> TwoWay:
     """Return the `k` nearest real rows of each generated row, and the nearest the other way.
 
@@ -71,7 +79,8 @@ def two_way(
     (bytes, 1 GiB unless told) bounds the working memory; what grows with the rows comes on top: the
     result and the lists, (24 k + 64) bytes a query, and 64 bytes a row where many rows tie; so do
     the few MiB that the BLAS keeps for itself. `progress` is called with blocks done and blocks in
-    all.
+    all. With `engine` "ray" a Ray cluster shares the work (`shards`), each task within
+    `max_memory`; the answer is the same.
 
     Raises UsageError if `max_memory` is too small, InputError if distances overflow.
 
@@ -83,8 +92,7 @@ def two_way(
     array([0, 0, 0])
     """
     k = min(integer(k, "k", 1), len(real))
-    done = Pass(generated, real, k, 1, max_memory, progress)
-    done.run()
+    done = _run(engine, generated, real, k, 1, max_memory, progress)
     return TwoWay(Neighbours(*done.forward), Neighbours(*done.backward))
 
 
@@ -94,11 +102,13 @@ def within(
     *,
     max_memory: int | None = None,
     progress: Progress | None = None,
+    engine: str = "serial",
 ) -> Neighbours:
     """Return the `k` nearest other rows of each row: the row itself left out, its duplicates not.
 
-    `points` (n, d), `max_memory` and `progress` are as for `two_way`, and so are the errors; `k` is
-    cut to n - 1 (a single row has neighbours of shape (1, 0)). Each pair is multiplied once.
+    `points` (n, d), `max_memory`, `progress` and `engine` are as for `two_way`, and so are the
+    errors; `k` is cut to n - 1 (a single row has neighbours of shape (1, 0)). Each pair is
+    multiplied once.
 
     >>> within(np.array([[0.0], [1.0], [1.0]]), k=1).indices.ravel()
     array([1, 2, 1])
@@ -106,6 +116,30 @@ def within(
     k = min(integer(k, "k", 1), len(points) - 1)
     if k == 0:
         return Neighbours(np.empty((1, 0)), np.empty((1, 0), np.int64))
-    done = Pass(points, points, k, k, max_memory, progress, symmetric=True)
-    done.run()
+    done = _run(engine, points, points, k, k, max_memory, progress, symmetric=True)
     return Neighbours(*done.forward)
+
+
+@contextmanager
+def on_engine(engine: str) -> Iterator[None]:
+    """Keep what an engine needs, such as the connection to a cluster, for all passes of a block.
+
+    Raises UsageError for an unknown engine, MissingExtraError where "ray" is not installed.
+
+    >>> with on_engine("serial"):
+    ...     within(np.array([[0.0], [1.0]])).distances.ravel()
+    array([1., 1.])
+    """
+    if choice(engine, "engine", ENGINES) == "serial":
+        yield
+        return
+    with joined():
+        yield
+
+
+def _run(engine: str, *arguments: Any, **options: Any) -> Pass:
+    with on_engine(engine):
+        kind = Pass if engine == "serial" else ShardedPass
+        done = kind(*arguments, **options)
+        done.run()
+    return done

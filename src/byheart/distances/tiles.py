@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Lock
 
 import numpy as np
@@ -25,10 +26,11 @@ from byheart.distances.rows import Rows
 from byheart.distances.shortlists import EMPTY, SLACK, Shortlists, smallest
 from byheart.errors import UsageError
 
+Stripes = Generator[tuple[int, int, NDArray[np.int64]], None, None]
 Progress = Callable[[int, int], None]  # blocks done, blocks in all; one call at a time
 
 DEFAULT_MEMORY = 1 << 30
-_SPARE = 8  # candidates kept beyond k, so that few queries are crowded
+SPARE = 8  # candidates kept beyond k, so that few queries are crowded
 _ALL_EXACT = 1 << 25  # queries * k * dimension up to which every rank is measured in float64
 _BLOCK_VALUES = 1 << 25  # of float32 that a block of queries may hold
 _THREAD_MEMORY = 24 << 20  # selection and recheck of one thread, beyond its block and its tile
@@ -54,17 +56,18 @@ class Pass:
         progress: Progress | None,
         *,
         symmetric: bool = False,
+        frame: Frame | None = None,
     ):
         self.x, self.y = queries, references
         self.symmetric = symmetric
         self.k = k
         dimension = queries.shape[1]
         self.depth = k if len(queries) * k * dimension <= _ALL_EXACT else min(k, 2)
-        self.size, self.size_back = k + _SPARE, k_back + _SPARE
-        self.rows, self.columns = _tile_shape(dimension)
+        self.size, self.size_back = k + SPARE, k_back + SPARE
+        self.rows, self.columns = tile_shape(dimension)
         self.threads, self.stripe = self._plan(max_memory)
         self.progress = progress
-        self.frame = Frame.of(*((queries,) if symmetric else (queries, references)))
+        self.frame = frame or Frame.of(*((queries,) if symmetric else (queries, references)))
         self.keys = np.full((len(queries), self.size), EMPTY, np.int64)
         self.norms = np.empty(len(queries), np.float32), np.empty(len(references), np.float32)
         self.forward = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
@@ -81,13 +84,13 @@ class Pass:
         """Return how many threads and how many references at a time fit into the memory."""
         limit = DEFAULT_MEMORY if max_memory is None else integer(max_memory, "max_memory", 1)
         dimension, queries = self.x.shape[1], len(self.x)
-        per_thread = _per_thread(queries, dimension)
+        each = per_thread(queries, dimension)
         for threads in range(thread_count(), 0, -1):
-            column = _per_reference(dimension, self.size_back, threads) * self.columns
-            stripe = (limit - threads * per_thread) // column
+            column = per_reference(dimension, self.size_back, threads) * self.columns
+            stripe = (limit - threads * each) // column
             if stripe >= (1 if threads == 1 else 4):
                 return threads, int(stripe) * self.columns
-        least = -(-least_memory(queries, dimension, self.size_back - _SPARE) // 2**20)
+        least = -(-least_memory(queries, dimension, self.size_back - SPARE) // 2**20)
         raise UsageError(
             f"max_memory of {limit} bytes is too small for rows of {dimension} values; "
             f"pass at least max_memory={least * 2**20} ({least} MiB)"
@@ -96,10 +99,33 @@ class Pass:
     def run(self) -> None:
         """Fill in `forward` and `backward`; each product runs in the thread that calls it."""
         with ThreadpoolController().select(user_api="blas").limit(limits=1):
-            for start in range(0, len(self.y), self.stripe):
-                stop = min(start + self.stripe, len(self.y))
-                self._settle_stripe(start, stop, self._pass_stripe(start, stop))
+            with closing(self._stripes()) as stripes:
+                for start, stop, lists in stripes:
+                    self._settle_stripe(start, stop, lists)
             self._each(range(0, len(self.x), self.rows), self._settle_forward)
+
+    def lists(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the short lists of all queries and of all references, with nothing settled.
+
+        Of a symmetric pass, those of the queries hold all, and there are none of references.
+        """
+        back = [np.empty((0, self.size_back), np.int64)]
+        with ThreadpoolController().select(user_api="blas").limit(limits=1):
+            for start, stop, lists in self._stripes():
+                if self.symmetric:
+                    self._settle_stripe(start, stop, lists)
+                else:
+                    back.append(lists)
+        return self.keys, np.concatenate(back)
+
+    def _stripes(self) -> Stripes:
+        """Yield for each stripe of references its start, its stop and their lists.
+
+        By then all queries have met them, and their own lists and the norms are up to date.
+        """
+        for start in range(0, len(self.y), self.stripe):
+            stop = min(start + self.stripe, len(self.y))
+            yield start, stop, self._pass_stripe(start, stop)
 
     def _each(self, items: range, work: Callable[[int, int], None]) -> None:
         """Call work(item, thread) on all items, ascending; the first failure stops them all."""
@@ -199,6 +225,10 @@ class Pass:
                 seen.prime(tile, 0)
                 _offer_columns(seen, tile, mask, at)
         self.keys[at:end] = rows.keys()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Count one step as done."""
         if self.progress is not None:
             with self._lock:
                 self._done += 1
@@ -242,22 +272,24 @@ class Pass:
 
 def least_memory(queries: int, dimension: int, k_back: int) -> int:
     """Return the smallest `max_memory` of a pass, in bytes."""
-    columns = _tile_shape(dimension)[1]
-    one_column = _per_reference(dimension, k_back + _SPARE, 1) * columns
-    return _per_thread(queries, dimension) + one_column
+    columns = tile_shape(dimension)[1]
+    one_column = per_reference(dimension, k_back + SPARE, 1) * columns
+    return per_thread(queries, dimension) + one_column
 
 
-def _per_thread(queries: int, dimension: int) -> int:
-    rows, columns = _tile_shape(dimension)
+def per_thread(queries: int, dimension: int) -> int:
+    """Return the bytes that a thread works in."""
+    rows, columns = tile_shape(dimension)
     return 4 * (dimension + 2) * min(rows, queries) + 5 * rows * columns + _THREAD_MEMORY
 
 
-def _per_reference(dimension: int, size_back: int, threads: int) -> int:
+def per_reference(dimension: int, size_back: int, threads: int) -> int:
+    """Return the bytes that a reference takes while the queries pass by."""
     lists = threads * (3 * size_back + SLACK) + 3 * size_back
     return 4 * (dimension + 2) + 8 * lists
 
 
-def _tile_shape(dimension: int) -> tuple[int, int]:
+def tile_shape(dimension: int) -> tuple[int, int]:
     """Return rows and columns of a tile: 1024 x 512, fewer beyond 32,766 dimensions."""
     rows = 1024
     while rows > 32 and rows * (dimension + 2) > _BLOCK_VALUES:

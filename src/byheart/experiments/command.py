@@ -22,8 +22,8 @@ import numpy as np
 
 from byheart.errors import InputError, UsageError
 from byheart.experiments.plan import CommandModel
-from byheart.experiments.threads import ENVIRONMENT
 from byheart.samples import read
+from byheart.threads import ENVIRONMENT
 
 
 def run_command(

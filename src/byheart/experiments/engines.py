@@ -29,7 +29,7 @@ from typing import Any, final
 from byheart import _check
 from byheart.errors import ByheartError
 from byheart.experiments.record import Outcome, Record
-from byheart.experiments.threads import ENVIRONMENT, cores, one_thread
+from byheart.threads import ENVIRONMENT, cores, one_thread
 
 ATTEMPTS = 2
 

@@ -32,9 +32,9 @@ from byheart.experiments.plan import (
     MLPModel,
     UNetModel,
 )
-from byheart.experiments.threads import one_thread
 from byheart.theory.gaussians import GaussianLaw
 from byheart.theory.linear_steps import LinearSteps
+from byheart.threads import one_thread
 
 if TYPE_CHECKING:
     from byheart.diffusion.neural import NeuralDenoiser

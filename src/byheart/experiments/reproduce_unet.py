@@ -26,9 +26,9 @@ from byheart.experiments.record import Record
 from byheart.experiments.reproduce_linear import PAPER
 from byheart.experiments.reproduction import Claim, Laboratory, Reproduction, Table
 from byheart.experiments.scales import scale_text
-from byheart.experiments.threads import one_thread
 from byheart.experiments.transition import TransitionResult
 from byheart.intervals import wilson
+from byheart.threads import one_thread
 
 Array = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""How many threads a trial may use: one, whatever runs it.
+"""How many threads a trial, or a shard of a neighbour pass, may use: one, whatever runs it.
 
 The number of threads of a matrix product changes its last bits, so it is part of the result; and
 two workers with two threads each fight for two cores.
