@@ -238,9 +238,7 @@ class AuditResult:
     warnings: tuple[str, ...] = ()
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
-    def to_rows(
-        self, table: Literal["audit", "tests", "copies"] = "audit"
-    ) -> list[dict[str, Any]]:
+    def to_rows(self, table: Literal["audit", "tests", "copies"] = "audit") -> list[dict[str, Any]]:
         """Return flat dicts, as the data frames of pandas and polars take them.
 
         table: "audit", one row of everything that is one number, None where there is no value;

@@ -15,12 +15,11 @@ from byheart.experiments.monitor import MemorizationMonitor
 from byheart.integrations.tensorboard import scalars
 
 try:
-    import torch
-
     try:
         from lightning.pytorch import Callback
     except ModuleNotFoundError:
         from pytorch_lightning import Callback
+    import torch
 except ImportError as _error:
     raise MissingExtraError(
         'the callback needs lightning, which is missing; pip install "byheart[lightning]"'

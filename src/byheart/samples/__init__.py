@@ -1,8 +1,8 @@
 """Sets of samples: from files, folders and arrays to comparable rows of finite numbers.
 
 `read` brings one set in, `encode` makes the three sets of an audit comparable, `encode_alone`
-encodes one set, `joined` puts batches together, `fingerprint` hashes a source without reading it as samples. Nothing is ever
-unpickled.
+encodes one set, `joined` puts batches together, `fingerprint` hashes a source without reading it
+as samples. Nothing is ever unpickled.
 """
 
 from byheart.samples.batches import joined
