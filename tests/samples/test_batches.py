@@ -81,18 +81,23 @@ def test_what_the_sampler_raises_passes_through():
         read((ROWS / (1 // k) for k in (1, 0)), "generated")
 
 
-def test_a_torch_data_set_is_read_by_the_call_that_its_refusal_names():
-    dataset = TensorDataset(torch.from_numpy(ROWS), torch.zeros(len(ROWS)))
-    loader = DataLoader(dataset, batch_size=8)
+def test_a_torch_data_set_is_read_by_the_calls_that_its_refusal_names():
+    x = torch.from_numpy(ROWS)
+    dataset = TensorDataset(x, torch.zeros(len(ROWS)))
     with pytest.raises(InputError) as caught:
         read(dataset, "train")
-    assert str(caught.value).endswith("torch.stack([x for x, *_ in dataset])")
+    assert str(caught.value).endswith("with labels torch.stack([x for x, *_ in dataset])")
     stacked = read(torch.stack([x for x, *_ in dataset]), "train")
     np.testing.assert_array_equal(stacked.values, ROWS)
+    loader = DataLoader(dataset, batch_size=8)
     with pytest.raises(InputError) as caught:
         read(loader, "train")
-    assert str(caught.value).endswith("(batch[0] for batch in loader)")
+    assert str(caught.value).endswith("iter(loader), with labels (batch[0] for batch in loader)")
     np.testing.assert_array_equal(read((batch[0] for batch in loader), "train").values, ROWS)
+    plain = DataLoader(x, batch_size=8)
+    np.testing.assert_array_equal(read(iter(plain), "train").values, ROWS)
+    with pytest.raises(InputError, match="batch 0: a list of parts"):
+        read(iter(loader), "train")
 
 
 def test_a_function_is_called_not_read():

@@ -119,14 +119,17 @@ def _from_memory(
 
 def _refuse_sources(source: Any, role: str) -> None:
     """Refuse what is asked for samples, with the call that asks."""
+    if isinstance(source, Iterator):
+        return
     kind = type(source).__name__
     if any(base.__module__.startswith("torch.utils.data") for base in type(source).__mro__):
+        # Whether it yields labels too is not known before it runs: both calls.
         advice = (
-            "(batch[0] for batch in loader)"
+            "iter(loader), with labels (batch[0] for batch in loader)"
             if hasattr(source, "batch_size")
-            else "torch.stack([x for x, *_ in dataset])"
+            else "torch.stack(list(dataset)), with labels torch.stack([x for x, *_ in dataset])"
         )
-        raise InputError(f"{role}: a torch {kind}; pass its samples alone, such as {advice}")
+        raise InputError(f"{role}: a torch {kind}; pass its samples alone: {advice}")
     if callable(source):
         raise InputError(f"{role}: {kind} is called, not read; pass what it returns")
 
