@@ -5,3 +5,5 @@ from importlib.util import find_spec
 collect_ignore = []
 if find_spec("torch") is None or find_spec("diffusers") is None:
     collect_ignore += ["src/byheart/diffusion/neural.py", "src/byheart/diffusion/training.py"]
+if find_spec("lightning") is None and find_spec("pytorch_lightning") is None:
+    collect_ignore += ["src/byheart/integrations/lightning.py"]

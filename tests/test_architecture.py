@@ -23,7 +23,7 @@ FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"diffusion", "auditing"},
     {"experiments"},
     {"plotting"},
-    {"report"},
+    {"report", "integrations"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -77,9 +77,9 @@ def audit(
     """Audit a generative model: has it learned its training data by heart?
 
     train, heldout, generated: rows are samples; a path (.npy, .npz, .csv, .parquet, .safetensors,
-    a folder of images), a numpy array (n, d), (n, h, w) or (n, h, w, c), a torch tensor, or a data
-    frame. `heldout` are rows of the same origin that the model never saw; None gives descriptive
-    figures only.
+    a folder of images), a numpy array (n, d), (n, h, w) or (n, h, w, c), a torch tensor, a data
+    frame, or an iterator of batches of arrays, such as a sampler yields. `heldout` are rows of the
+    same origin that the model never saw; None gives descriptive figures only.
 
     seed: of every random choice; the same seed gives the same result. level: of the family's test
     and of all confidence statements. fdr: of the list of copied points. tolerance: share of

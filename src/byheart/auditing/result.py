@@ -8,12 +8,14 @@ fraction; indices are row numbers of the input sets, counted from 0, in the orde
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from byheart.errors import UsageError
 
 Interval = tuple[float, float]
 Verdict = Literal["memorizes", "generalizes", "inconclusive"]
@@ -210,6 +212,8 @@ class AuditResult:
     >>> result = byheart.audit(data[:200], data[200:], data[:200] + 0.01, seed=1)
     >>> result.verdict, result.kind
     ('memorizes', 'copies')
+    >>> result.to_rows()[0]["auc"] > 0.9, len(result.to_rows("copies"))
+    (True, 200)
     """
 
     verdict: Verdict
@@ -233,6 +237,52 @@ class AuditResult:
     environment: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
+
+    def to_rows(self, table: Literal["audit", "tests", "copies"] = "audit") -> list[dict[str, Any]]:
+        """Return flat dicts, as the data frames of pandas and polars take them.
+
+        table: "audit", one row of everything that is one number, None where there is no value;
+        "tests", a row for each statistic; "copies", a row for each copied training point, closest
+        first. Raises UsageError for another table.
+        """
+        if table == "audit":
+            return [self._row()]
+        if table == "tests":
+            return [asdict(test) for test in self.tests]
+        if table == "copies":
+            return [] if self.copies is None else [asdict(pair) for pair in self.copies.pairs]
+        raise UsageError(f'table must be "audit", "tests" or "copies", got {table!r}')
+
+    def _row(self) -> dict[str, Any]:
+        copies, membership = self.copies, self.membership
+        share = None if copies is None else copies.share_interval
+        auc = None if membership is None else membership.auc_interval
+        rates = {} if membership is None else membership.tpr_at_fpr
+        return {
+            "verdict": self.verdict,
+            "kind": self.kind,
+            "p_value": self.p_value,
+            "seed": self.seed,
+            "level": self.level,
+            **{
+                f"{role}_rows": None if given is None else given.rows
+                for role, given in self.inputs.items()
+            },
+            "memorized_lower_bound": None if copies is None else copies.memorized_lower_bound,
+            "flagged_train": None if copies is None else len(copies.flagged_train),
+            "reproduced_train": None if copies is None else copies.reproduced_train,
+            "reproduced_heldout": None if copies is None else copies.reproduced_heldout,
+            "share_of_generated": None if copies is None else copies.share_of_generated,
+            "share_of_generated_low": None if share is None else share[0],
+            "share_of_generated_high": None if share is None else share[1],
+            "auc": None if membership is None else membership.auc,
+            "auc_low": None if auc is None else auc[0],
+            "auc_high": None if auc is None else auc[1],
+            "tpr_at_fpr_0.01": rates.get("0.01"),
+            "tpr_at_fpr_0.001": rates.get("0.001"),
+            "epsilon_lower_bound": None if membership is None else membership.epsilon_lower_bound,
+            **{name: metric.value for name, metric in self.metrics.items()},
+        }
 
     def to_json(self, path: str | Path) -> Path:
         """Write report.json (schema version 1) to `path` and return it."""

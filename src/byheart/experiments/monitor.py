@@ -48,7 +48,7 @@ from byheart.experiments.monitor_result import Checkpoint, MonitorResult, Observ
 from byheart.experiments.monitor_state import MonitorState
 from byheart.experiments.quality import Quality, turn
 from byheart.experiments.sequential import PLANNED_SHARE, SequentialTest
-from byheart.samples import Encoded, Samples, encode, encode_alone, read
+from byheart.samples import Encoded, Samples, encode, encode_alone, joined, read
 
 Sample = Callable[[int], Any] | Any
 
@@ -104,6 +104,9 @@ class MemorizationMonitor:
         self._fdr = _check.fraction(fdr, "fdr")
         self._memory = _check.memory(max_memory)
         self._extractor = load_features(features)
+        # Both are read more than once, an iterator is not.
+        train = joined(train, "train", self._memory)
+        heldout = joined(heldout, "heldout", self._memory)
         self._audit = partial(
             audit,
             train,
@@ -144,7 +147,8 @@ class MemorizationMonitor:
         """Look at the samples of `step` if a look is due; call this at every step.
 
         sample: a function count -> samples, called only when due, or the samples: a numpy array,
-        a torch tensor of any device, a data frame. Returns None when nothing was due.
+        a torch tensor of any device, a data frame, an iterator of batches. Returns None when
+        nothing was due.
         """
         return self.observe(step, sample) if self.due(step) else None
 
@@ -164,7 +168,7 @@ class MemorizationMonitor:
         """
         seen = self._observations[-1].step if self._observations else -1
         step = seen if step == seen else self._new(step)
-        made = sample(self._samples) if callable(sample) else sample
+        made = joined(sample(self._samples) if callable(sample) else sample, "generated")
         outcome = self._audit(made)
         if step > seen:
             self._observe(step, read(made, "generated"))

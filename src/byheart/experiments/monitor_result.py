@@ -35,6 +35,17 @@ class Observation:
     quality: float  # energy distance to the held-out rows, as a share of theirs; 0 is their law
     quality_interval: Interval
 
+    def to_row(self) -> dict[str, Any]:
+        """Return the figures as one flat dict; an interval becomes `…_low` and `…_high`."""
+        row: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            if name.endswith("_interval"):
+                stem = name.removesuffix("_interval")
+                row[f"{stem}_low"], row[f"{stem}_high"] = value
+            else:
+                row[name] = value
+        return row
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -120,14 +131,4 @@ class MonitorResult:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one flat dict per observation, as `pandas.DataFrame` takes them."""
-        rows = []
-        for observation in self.observations:
-            row: dict[str, Any] = {}
-            for name, value in asdict(observation).items():
-                if name.endswith("_interval"):
-                    stem = name.removesuffix("_interval")
-                    row[f"{stem}_low"], row[f"{stem}_high"] = value
-                else:
-                    row[name] = value
-            rows.append(row)
-        return rows
+        return [observation.to_row() for observation in self.observations]

@@ -1,12 +1,13 @@
 """Sets of samples: from files, folders and arrays to comparable rows of finite numbers.
 
 `read` brings one set in, `encode` makes the three sets of an audit comparable, `encode_alone`
-encodes one set, `fingerprint` hashes a source without reading it as samples. Nothing is ever
-unpickled.
+encodes one set, `joined` puts batches together, `fingerprint` hashes a source without reading it
+as samples. Nothing is ever unpickled.
 """
 
+from byheart.samples.batches import joined
 from byheart.samples.encoding import Encoded, Role, encode, encode_alone
 from byheart.samples.record import Samples
 from byheart.samples.source import fingerprint, read
 
-__all__ = ["Encoded", "Role", "Samples", "encode", "encode_alone", "fingerprint", "read"]
+__all__ = ["Encoded", "Role", "Samples", "encode", "encode_alone", "fingerprint", "joined", "read"]

@@ -24,6 +24,7 @@ class Samples:
     channels) for images, in the stored units and type; it is None for a table, whose raw columns
     are in `table` (a pyarrow.Table). `dtype` is the stored type; of a table it is "text" when all
     cells are undeclared text (CSV), else "typed". `key` names the array inside a file of several.
+    `made` says that the array was put together here, from batches.
     """
 
     role: str
@@ -36,6 +37,7 @@ class Samples:
     names: tuple[str, ...] | None = None
     key: str | None = None
     warnings: tuple[str, ...] = ()
+    made: bool = False
 
     @property
     def rows(self) -> int:
@@ -47,7 +49,8 @@ class Samples:
         """Bytes of memory that reading the set took: none for a mapped file or a given array."""
         if self.values is None:
             return int(self.table.nbytes)  # type: ignore[union-attr]
-        return 0 if self.path is None or _is_mapped(self.values) else self.values.nbytes
+        given = self.path is None and not self.made
+        return 0 if given or _is_mapped(self.values) else self.values.nbytes
 
     @property
     def where(self) -> str:

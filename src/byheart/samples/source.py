@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError, UsageError
-from byheart.samples import arrays, images, tables
+from byheart.samples import arrays, batches, images, tables
 from byheart.samples.record import Samples
 
 _ARRAYS = (".npy", ".npz", ".safetensors")
@@ -31,10 +32,11 @@ def read(
 
     `source` is a path (.npy, .npz, .safetensors, .csv, .tsv, .parquet, or a folder of png, jpg or
     webp images; FILE::KEY for one array of several), a numpy array, torch tensor, nested list,
-    pandas or polars DataFrame, or pyarrow Table. `image_size` (pixels, one number or height and
-    width) resizes the images of a folder. A .npy file is memory-mapped; UsageError is raised when
-    what has to be unpacked takes more than `max_memory` bytes. Raises InputError, in one line, for
-    anything that cannot be used as it is; nothing is ever unpickled.
+    pandas or polars DataFrame, pyarrow Table, datasets.Dataset or one of its columns, or an
+    iterator of batches. `image_size` (pixels, one number or height and width) resizes the images
+    of a folder. A .npy file is memory-mapped; UsageError is raised when what has to be unpacked
+    takes more than `max_memory` bytes. Raises InputError, in one line, for anything that cannot be
+    used as it is; nothing is ever unpickled.
 
     >>> samples = read([[0.5, 1.0], [0.25, 2.0], [0.0, 3.0]], "train")
     >>> samples.kind, samples.rows, samples.dtype, samples.row_name(2)
@@ -42,7 +44,7 @@ def read(
     """
     size = _size(image_size)
     if not isinstance(source, str | os.PathLike):
-        return _from_memory(source, role, size)
+        return _from_memory(source, role, size, max_memory)
     given = os.fspath(source)
     where = f"{role} ({given})"
     path, key = _locate(given, where)
@@ -101,13 +103,35 @@ def fingerprint(source: Any) -> str:
     return _hash_array(array)
 
 
-def _from_memory(source: Any, role: str, size: tuple[int, int] | None) -> Samples:
+def _from_memory(
+    source: Any, role: str, size: tuple[int, int] | None, max_memory: int | None
+) -> Samples:
     if tables.is_frame(source):
         table = tables.from_memory(source, role)
         return _table(table, role, None, tables.digest(table, role), "typed", size)
-    array = arrays.from_memory(source, role)
+    _refuse_sources(source, role)
+    whole = batches.joined(source, role, max_memory)
+    array = arrays.from_memory(whole, role)
     arrays.as_samples(array, role)  # refuses what has no bytes to hash, such as objects
-    return _array(array, role, None, _hash_array(array), None, size)
+    samples = _array(array, role, None, _hash_array(array), None, size)
+    return samples if whole is source else replace(samples, made=True)
+
+
+def _refuse_sources(source: Any, role: str) -> None:
+    """Refuse what is asked for samples, with the call that asks."""
+    if isinstance(source, Iterator):
+        return
+    kind = type(source).__name__
+    if any(base.__module__.startswith("torch.utils.data") for base in type(source).__mro__):
+        # Whether it yields labels too is not known before it runs: both calls.
+        advice = (
+            "iter(loader), with labels (batch[0] for batch in loader)"
+            if hasattr(source, "batch_size")
+            else "torch.stack(list(dataset)), with labels torch.stack([x for x, *_ in dataset])"
+        )
+        raise InputError(f"{role}: a torch {kind}; pass its samples alone: {advice}")
+    if callable(source):
+        raise InputError(f"{role}: {kind} is called, not read; pass what it returns")
 
 
 def _array(

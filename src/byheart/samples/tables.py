@@ -20,17 +20,21 @@ SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 def is_frame(source: Any) -> bool:
-    """Whether `source` is a pandas or polars DataFrame or a pyarrow Table (imports none)."""
+    """Whether `source` is a frame of pandas or polars, a pyarrow Table or a datasets.Dataset.
+
+    Imports none of them.
+    """
     top = type(source).__module__.split(".")[0]
     return (top, type(source).__name__) in {
         ("pandas", "DataFrame"),
         ("polars", "DataFrame"),
         ("pyarrow", "Table"),
+        ("datasets", "Dataset"),
     }
 
 
 def from_memory(frame: Any, where: str) -> Any:
-    """Return a pandas or polars DataFrame or a pyarrow Table as a pyarrow Table."""
+    """Return what `is_frame` knows as a pyarrow Table."""
     import pyarrow as pa
 
     top = type(frame).__module__.split(".")[0]
@@ -38,6 +42,8 @@ def from_memory(frame: Any, where: str) -> Any:
         return frame
     if top == "polars":
         return frame.to_arrow()
+    if top == "datasets":
+        return frame.with_format("arrow")[:]  # follows select and shuffle, unlike frame.data
     _unique([str(name) for name in frame.columns], where)
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
