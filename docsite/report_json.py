@@ -21,14 +21,19 @@ says why. Distances are in the units of the compared features, shares and rates 
 are counted from 0. Paths are relative to the report. `created` follows `SOURCE_DATE_EPOCH`; all
 else is the same, byte for byte, for the same input, options, seed and machine.
 
-```console
-$ python -c "import numpy; numpy.save('rows.npy', numpy.random.default_rng(0).normal(size=(600, 4)))"
-$ python -c "import numpy; rows = numpy.load('rows.npy'); numpy.save('t.npy', rows[:200]); numpy.save('h.npy', rows[200:400]); numpy.save('g.npy', rows[:200] + 0.001)"
-$ byheart audit --train t.npy --heldout h.npy --generated g.npy --permutations 199
-memorizes (copies)
-...
-$ python -c "import json; report = json.load(open('byheart-report/report.json')); print(report['schema_version'], report['kind'])"
-1 copies
+```python
+import byheart
+import json
+import numpy as np
+
+train, heldout, fresh = np.random.default_rng(0).normal(size=(3, 200, 4))
+result = byheart.audit(train, heldout, train + 0.001, permutations=199)
+report = json.loads(result.to_json("report.json").read_text())
+print(report["schema_version"], report["verdict"], report["kind"])
+```
+
+```output
+1 memorizes copies
 ```
 
 In Python `byheart.report.document.read_json(path)` reads and validates one.

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
-import os
 import re
 import shlex
 import subprocess
@@ -112,33 +111,37 @@ def run_python(code: str, namespace: dict[str, Any], where: str) -> str:
 
 def run_console(body: str, where: str) -> None:
     """Run the commands of a block and compare what they print."""
+    status = 0
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
-        while command.endswith("\\"):
-            more, _, expected = expected.partition("\n")
-            command = command[:-1] + more.removeprefix("> ")
-        printed, status = run_command(command)
+        printed, status = run_command(command, status)
         if expected.strip():
             compare(expected, printed, f"{where}, $ {command}")
         elif status:
             raise Mismatch(f"{where}, $ {command}\nended with {status}:\n{printed}")
 
 
-def run_command(command: str) -> tuple[str, int]:
-    """Run one command line; `byheart` runs in this process, for the sake of time."""
+def run_command(command: str, last: int) -> tuple[str, int]:
+    """Run one command line, where $? is `last`; return what it prints and its status.
+
+    A plain `byheart` command runs in this process, for the sake of time.
+    """
     words = shlex.split(command)
-    if words[0] == "byheart" and not set(";|&>") & set(command):
+    if words[0] == "byheart" and not set(";|&>$") & set(command):
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             status = cli.run(words[1:])
         return out.getvalue(), status
     done = subprocess.run(
-        ["bash", "-c", _PROGRAMS.format(python=shlex.quote(sys.executable)) + command],
+        [
+            "bash",
+            "-c",
+            f"{_PROGRAMS.format(python=shlex.quote(sys.executable))}(exit {last})\n{command}",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=120,
-        env={**os.environ, "COLUMNS": "200"},
     )
     return done.stdout, done.returncode
 
