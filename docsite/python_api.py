@@ -128,7 +128,8 @@ def pages() -> dict[str, str]:
 
 
 def _page(page: Page) -> str:
-    out = [f"# {page.title}\n", page.opening + "\n"]
+    # Who searches wants the guides first.
+    out = ["---\nsearch:\n  boost: 0.5\n---\n", f"# {page.title}\n", page.opening + "\n"]
     for module_name, names in page.parts:
         module = import_module(module_name)
         if not names:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from code_blocks import DATA, Mismatch, blocks, run_page
+from code_blocks import DATA, Mismatch, blocks, run_command, run_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -82,3 +82,24 @@ def test_generated_pages_run(tmp_path, monkeypatch):
 
     ran = page(generated()["reference/report-json.md"], tmp_path, monkeypatch)
     assert ran == 1
+
+
+def test_the_commands_of_the_readme_run(tmp_path, monkeypatch):
+    """Its blocks are plain, to be copied; those that install are run by .ci/run."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    sets = dict(zip(("train", "heldout", "generated"), rng.normal(size=(3, 100, 4)), strict=True))
+    for name, file in (("train", "train"), ("heldout", "heldout"), ("generated", "samples")):
+        np.save(tmp_path / f"{file}.npy", sets[name])
+    ran = 0
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(PAGES["README.md"].read_text(encoding="utf-8")):
+        if block.language == "python":
+            exec(block.body, dict(sets))
+            ran += 1
+        for line in block.body.splitlines():
+            if line.startswith("byheart "):
+                ran += 1
+                assert run_command(line, 0)[1] == 0, line
+    assert ran == 4
