@@ -26,11 +26,21 @@ PAGES = {
         "`import byheart` loads nothing heavy; each name is loaded when it is first used. Roles "
         "always come in the order train, heldout, generated.",
         (
-            ("byheart.auditing.protocol", ("audit",)),
+            (
+                "byheart",
+                (
+                    "audit",
+                    "AuditResult",
+                    "MemorizationMonitor",
+                    "ByheartError",
+                    "InputError",
+                    "UsageError",
+                    "MissingExtraError",
+                ),
+            ),
             (
                 "byheart.auditing.result",
                 (
-                    "AuditResult",
                     "InputSet",
                     "Test",
                     "Delta",
@@ -49,9 +59,7 @@ PAGES = {
                     "Match",
                 ),
             ),
-            ("byheart.experiments.monitor", ("MemorizationMonitor",)),
             ("byheart.experiments.monitor_result", ()),
-            ("byheart.errors", ()),
         ),
     ),
     "reference/experiments.md": Page(
@@ -132,11 +140,10 @@ def _page(page: Page) -> str:
     out = ["---\nsearch:\n  boost: 0.5\n---\n", f"# {page.title}\n", page.opening + "\n"]
     for module_name, names in page.parts:
         module = import_module(module_name)
+        out.append(f"## {module_name}\n")
         if not names:
             names = public_names(module)
-            out += [f"## {module_name}\n", docstring(module.__doc__ or "") + "\n"]
-        else:
-            out.append(f"## {module_name}\n")
+            out.append(docstring(module.__doc__ or "") + "\n")
         out += [_entry(name, getattr(module, name)) for name in names]
     return "\n".join(out)
 
