@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -33,6 +34,7 @@ _BLOCK = re.compile(
 )
 _MATCHER = doctest.OutputChecker()
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+SOURCE = str(Path(cli.__file__).resolve().parents[1])
 _PROGRAMS = """python() {{ {python} "$@"; }}
 byheart() {{ python -c 'from byheart.cli import main; main()' "$@"; }}
 """
@@ -142,6 +144,7 @@ def run_command(command: str, last: int) -> tuple[str, int]:
         stderr=subprocess.STDOUT,
         text=True,
         timeout=120,
+        env={**os.environ, "PYTHONPATH": SOURCE},  # the byheart under test, whatever is installed
     )
     return done.stdout, done.returncode
 
