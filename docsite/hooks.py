@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages to those that were written."""
     from mkdocs.structure.files import File
 
+    sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # here: MkDocs undoes it after loading hooks
     from docsite.pages import generated
 
     for path, text in generated().items():
