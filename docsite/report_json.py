@@ -1,0 +1,206 @@
+"""The reference of report.json: keys and types from its JSON Schema.
+
+Only the meaning of a key is written here; a key without a meaning, or a meaning without a key,
+stops the build.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from byheart.report.schema import SCHEMA_FILE
+from docsite.markdown import escaped
+
+OPENING = """# report.json
+
+`byheart audit` writes `report.json` beside `report.html`. Its schema, version 1, is shipped with
+the package as `byheart/report/report.schema.json` (JSON Schema, draft 2020-12), and what is below
+is read from it. Every key is always there; `null` stands where there is no value, and a warning
+says why. Distances are in the units of the compared features, shares and rates are fractions, rows
+are counted from 0. Paths are relative to the report. `created` follows `SOURCE_DATE_EPOCH`; all
+else is the same, byte for byte, for the same input, options, seed and machine.
+
+```python
+import byheart
+import json
+import numpy as np
+
+train, heldout, fresh = np.random.default_rng(0).normal(size=(3, 200, 4))
+result = byheart.audit(train, heldout, train + 0.001, permutations=199)
+report = json.loads(result.to_json("report.json").read_text())
+print(report["schema_version"], report["verdict"], report["kind"])
+```
+
+```output
+1 memorizes copies
+```
+
+In Python `byheart.report.document.read_json(path)` reads and validates one.
+"""
+MEANING = {
+    "report": {
+        "schema_version": "of this format",
+        "byheart_version": "of the program",
+        "created": "time in UTC, ISO 8601",
+        "seed": "of every random choice",
+        "level": "of the test and of all bounds",
+        "fdr": "false discovery rate asked for",
+        "tolerance": "share of training points that may leave a trace",
+        "resolution": "largest undetectable share of copies that still clears a model",
+        "permutations": "random relabellings",
+        "verdict": "the answer",
+        "kind": "of `memorizes`: points come back, or leave traces only",
+        "reason": "one sentence a person can act on",
+        "p_value": "of the whole family of statistics, exact",
+        "inputs": "the three sets",
+        "tests": "the statistics of the family",
+        "delta": "the relative distance",
+        "copies": "which training points come back, and how many at least",
+        "membership": "privacy figures",
+        "controls": "what has to hold before a verdict is believed",
+        "metrics": "descriptive figures by name",
+        "parameters": "the options; further keys may be added",
+        "environment": "versions, BLAS and threads",
+        "warnings": "what was noticed, one sentence each",
+    },
+    "Inputs": {
+        "train": "what the model was trained on",
+        "heldout": "what it never saw",
+        "generated": "what it generated",
+    },
+    "InputSet": {
+        "path": "as given, relative to the report",
+        "sha256": "of the file's bytes; of a folder's sorted names and bytes; of an array's type, "
+        "shape and bytes",
+        "rows": "samples",
+        "dimension": "columns after encoding",
+        "dtype": "of the stored values",
+    },
+    "Test": {
+        "name": "of the statistic",
+        "statistic": "its observed value",
+        "p_value": "its own",
+        "p_adjusted": "the family's, had it alone spoken for its group",
+    },
+    "Delta": {"kl": "in nats", "l2": "divided by the pooled overlap, in about [−4, 4]"},
+    "DeltaCurve": {
+        "bandwidths": "of the kernel",
+        "values": "at each bandwidth; negative is memorization",
+        "intervals": "bootstrap over generated points",
+    },
+    "Copies": {
+        "memorized_lower_bound": "training points memorized at least, with confidence 1 − level",
+        "fdr": "of the list",
+        "minimum_list_length": "no shorter list can come out at this rate and these sizes",
+        "flagged_train": "rows on the list",
+        "pairs": "the closest first",
+        "reproduced_train": "rows with a generated row three times nearer than any other real row",
+        "reproduced_heldout": "the same for held-out rows: what chance alone does",
+        "reproduction_p_value": "that G reproduces T no more often than T reproduces itself",
+        "share_of_generated": "generated rows whose nearest real row is on the list",
+        "share_interval": "of that share",
+    },
+    "CopiedPair": {
+        "train_index": "row",
+        "generated_index": "row",
+        "distance": "between the two",
+        "q_value": "smallest false discovery rate at which the row is on the list",
+        "train_name": "file name or row",
+        "generated_name": "file name or row",
+    },
+    "Membership": {
+        "auc": "of the attack; ½ is none",
+        "auc_interval": "score interval",
+        "tpr_at_fpr": "true-positive rates at two false-positive rates",
+        "epsilon_lower_bound": "pure epsilon, replacement adjacency, with confidence 1 − level",
+    },
+    "TruePositiveRates": {
+        "0.01": "null below 100 held-out points",
+        "0.001": "null below 1,000 held-out points",
+    },
+    "Controls": {
+        "role_swap": "the family with T and H exchanged",
+        "exchangeability": "T against H, real rows only",
+        "duplicates": "rows in both sets",
+        "planted": "copies put in on purpose",
+        "minimum_detectable_rate": "smallest share of T, copied, that is found in 95% of repeats",
+        "comparability": "one scale for the three sets",
+        "independence": "of the held-out set",
+    },
+    "ControlTest": {"p_value": "of the control", "passed": "at a fifth of the level"},
+    "Comparability": {
+        "distance_ratio": "median nearest distance, generated to real over real to real",
+        "limit": "beyond it the audit decides nothing",
+        "passed": "whether it held",
+        "cause": "the re-encoding that would bring the samples to the data",
+    },
+    "Independence": {
+        "generated_share": "of generated rows that reproduce a held-out row",
+        "train_share": "of training rows that do",
+        "p_value": "that the first is no larger",
+        "passed": "whether it held",
+    },
+    "Duplicates": {"count": "pairs", "pairs": "the first hundred"},
+    "Planted": {
+        "noise": "of the copies, in units of the median distance between nearest real rows",
+        "training_share": "of T that is copied",
+        "generated_share": "of G that are copies",
+        "power": "share of repeats that find them; null where the search did not go",
+        "minimum_detectable_share": "for each noise",
+    },
+    "Metric": {
+        "value": "the figure",
+        "interval": "where there is one",
+        "goal": "which direction is good",
+        "minimum": "smallest possible value",
+        "maximum": "largest possible value",
+    },
+    "Parameters": {"features": "what was compared"},
+}
+
+
+def page() -> str:
+    """Return the page; raises ValueError when MEANING and the schema do not match."""
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    parts = [OPENING]
+    named = {name: value for name, value in schema["$defs"].items() if "properties" in value}
+    records = {"report": schema, **named}
+    for name in set(records) ^ set(MEANING):
+        raise ValueError(f"docsite/report_json.py and report.schema.json differ in {name}")
+    for name, meanings in MEANING.items():
+        record = records[name]
+        for key in set(record["properties"]) ^ set(meanings):
+            raise ValueError(f"docsite/report_json.py and the schema differ in {name}.{key}")
+        title = "The whole" if name == "report" else name
+        parts.append(f"## {title}\n\n{escaped(record.get('description', ''))}\n")
+        for key, value in record["properties"].items():
+            parts.append(f"`{key}` {_type(value)}\n:   {meanings[key]}\n")
+    return "\n".join(parts)
+
+
+def _type(value: dict[str, Any]) -> str:
+    """Return a key's type in words; records are links to their section."""
+    if "$ref" in value:
+        name = value["$ref"].rsplit("/", 1)[1]
+        return "anything" if name == "JsonValue" else f"[{name}](#{name.lower()})"
+    if "anyOf" in value:
+        return " or ".join(_type(option) for option in value["anyOf"])
+    if "enum" in value:
+        return " or ".join(f'`"{option}"`' for option in value["enum"])
+    if "const" in value:
+        return f'`"{value["const"]}"`'
+    if "prefixItems" in value:
+        return "pair of " + _type(value["prefixItems"][0])
+    if value.get("type") == "array":
+        return "list of " + _type(value["items"]).replace("whole number", "whole numbers")
+    additional = value.get("additionalProperties")
+    if isinstance(additional, dict):
+        return f"name → {_type(additional)}"
+    words = {
+        "integer": "whole number",
+        "string": "text",
+        "null": "null",
+        "boolean": "true or false",
+    }
+    return words.get(value.get("type", "anything"), value.get("type", "anything"))
