@@ -48,6 +48,13 @@ class FailOn(StrEnum):
     inconclusive = "inconclusive"
 
 
+class Metrics(StrEnum):
+    """Which figures stand beside the verdict."""
+
+    tables = "tables"
+    all = "all"
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the two reports and the data.")] = Path(
@@ -129,6 +136,10 @@ def audit(
             "the result does not depend on it.",
         ),
     ] = "1GiB",
+    metrics: Annotated[
+        Metrics,
+        typer.Option(help="Figures beside the verdict: of the audit's own tables, or all."),
+    ] = Metrics.tables,
     examples: Annotated[
         bool, typer.Option(help="Show real values and file names in the report.")
     ] = True,
@@ -163,6 +174,7 @@ def audit(
             ignore=tuple(ignore or ()),
             image_size=image_size,
             max_memory=max_memory,
+            metrics=metrics.value,
             progress=say,
         )
         pages = _write(result, folder, examples=examples)
