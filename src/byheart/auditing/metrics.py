@@ -317,7 +317,7 @@ def _coverage(
     alone = np.bincount(nearest.indices[covered & (holds <= 1), 0], minlength=m) / len(radii)
     half = float(ndtri(1 - level / 2)) * math.sqrt((m - 1) * alone.var())
     # Near 0 and 1 the jackknife sees no spread; the interval is never tighter than a proportion's.
-    low, high = intervals.wilson(covered.sum(), len(radii), level)
+    low, high = intervals.wilson(int(covered.sum()), len(radii), level)
     return value, (min(low, value - half), max(high, value + half))
 
 
