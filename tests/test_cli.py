@@ -98,6 +98,15 @@ def test_verify_repeats_the_audit_and_names_what_changed(sets, capsys):
     assert "inputs.heldout.sha256" in capsys.readouterr().out
 
 
+def test_further_metrics_are_asked_for_and_verified(sets):
+    audit(sets)
+    report = sets / "report" / "report.json"
+    assert "precision" not in json.loads(report.read_text())["metrics"]
+    audit(sets, "--metrics", "all")
+    assert "precision" in json.loads(report.read_text())["metrics"]
+    assert run(["verify", str(report)]) == 0
+
+
 def test_verify_never_imports_what_a_report_names(sets, capsys):
     audit(sets)
     report = sets / "report" / "report.json"

@@ -48,6 +48,13 @@ class FailOn(StrEnum):
     inconclusive = "inconclusive"
 
 
+class Metrics(StrEnum):
+    """Which figures stand beside the verdict."""
+
+    tables = "tables"
+    all = "all"
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the two reports and the data.")] = Path(
@@ -137,6 +144,10 @@ def audit(
             "local one), each task within --max-memory; the result is the same.",
         ),
     ] = "serial",
+    metrics: Annotated[
+        Metrics,
+        typer.Option(help="Figures beside the verdict: of the audit's own tables, or all."),
+    ] = Metrics.tables,
     examples: Annotated[
         bool, typer.Option(help="Show real values and file names in the report.")
     ] = True,
@@ -172,6 +183,7 @@ def audit(
             image_size=image_size,
             max_memory=max_memory,
             engine=engine,
+            metrics=metrics.value,
             progress=say,
         )
         pages = _write(result, folder, examples=examples)

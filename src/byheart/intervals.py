@@ -16,8 +16,8 @@ from scipy.special import betaincinv, ndtri
 Interval = tuple[float, float]
 
 
-def wilson(successes: int, trials: int, level: float = 0.05) -> Interval:
-    """Score interval of a proportion (Wilson 1927).
+def wilson(successes: float, trials: int, level: float = 0.05) -> Interval:
+    """Score interval of a proportion (Wilson 1927); a tie may count as half a success.
 
     >>> [round(v, 3) for v in wilson(0, 20)]
     [0.0, 0.161]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart import _check, cluster, intervals
+from byheart import _check, cluster
 from byheart.auditing import (
     controls,
     copies,
@@ -30,10 +30,11 @@ from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
+from byheart.auditing.metrics import CHOICES, measure
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
-from byheart.auditing.result import AuditResult, Controls, ControlTest, Metric
+from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.sets import Sets
-from byheart.distances.neighbours import ENGINES, Neighbours, on_engine, two_way, within
+from byheart.distances.neighbours import ENGINES, on_engine, two_way, within
 from byheart.distances.rows import held
 from byheart.samples import Encoded, encode
 
@@ -72,6 +73,7 @@ def audit(
     image_size: int | tuple[int, int] | None = None,
     max_memory: str | int = "1GiB",
     engine: str = "serial",
+    metrics: Literal["tables", "all"] = "tables",
     progress: Progress | None = None,
 ) -> AuditResult:
     """Audit a generative model: has it learned its training data by heart?
@@ -92,8 +94,9 @@ def audit(
     leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
     process, beside mapped files and given arrays; the result does not depend on it. engine: where
     the neighbour pass runs, "serial" (this process) or "ray" (the cluster at RAY_ADDRESS, else a
-    local one; each task within max_memory); the result is the same. progress: called with the name
-    of each stage.
+    local one; each task within max_memory); the result is the same. metrics: the figures beside the
+    verdict: those that the audit's own neighbour tables hold, or "all", which takes further passes
+    over the rows, in this process. progress: called with the name of each stage.
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
@@ -116,6 +119,7 @@ def audit(
     _check.choice(engine, "engine", ENGINES)
     if engine == "ray":
         cluster.ray_module()  # to miss it before anything is read
+    _check.choice(metrics, "metrics", CHOICES)
     say = progress or (lambda stage: None)
     extractor = load_features(features, device=device, cache=feature_cache)
     say("reading samples")
@@ -129,6 +133,8 @@ def audit(
         encoded, progress=lambda done, total: say(f"features: {done:,} of {total:,} samples")
     )
     sizes = sets.sizes(vectors, NEIGHBOURS, settings.permutations)
+    if metrics == "all":  # a search there has one coordinate more
+        sizes = replace(sizes, dimension=sizes.dimension + 1)
     budget = Budget.of(limit, replace(sizes, sharded=engine == "ray"))
     frame = AuditResult(
         **asdict(settings),
@@ -151,6 +157,7 @@ def audit(
             "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
             "columns": list(encoded.columns),
             "k": NEIGHBOURS,
+            "metrics": metrics,
         },
         environment=environment.describe(extractor.versions),
         warnings=tuple(encoded.warnings),
@@ -171,8 +178,19 @@ def _without_heldout(
 ) -> AuditResult:
     made = held(vectors.generated, budget.spare // 3)
     table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine)
-    among = within(vectors.train, 2, max_memory=budget.search, engine=engine)
-    return replace(frame, metrics=_metrics(table.forward, among, settings.level))
+    among = within(vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine)
+    found = measure(
+        frame.parameters["metrics"],
+        table,
+        among,
+        np.ones(len(vectors.train), bool),
+        made,
+        vectors.train,
+        settings.level,
+        np.random.default_rng(settings.seed),
+        budget.search,
+    )
+    return replace(frame, metrics=found)
 
 
 def _against_heldout(
@@ -191,7 +209,7 @@ def _against_heldout(
     assert vectors.heldout is not None
     made = held(vectors.generated, budget.spare // 3)
     # One independent stream per purpose: adding a step leaves the others' draws as they were.
-    streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(8)))
+    streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(9)))
     pool = Pool.shuffled(
         vectors.train, vectors.heldout, grouping.rows, next(streams), budget.spare * 2 // 3
     )
@@ -287,7 +305,17 @@ def _against_heldout(
         copies=found,
         membership=figures,
         controls=checks,
-        metrics=_metrics(forward, among_real, settings.level, pool.training),
+        metrics=measure(
+            frame.parameters["metrics"],
+            distances.table,
+            among_real,
+            pool.training,
+            made,
+            pool.rows,
+            settings.level,
+            next(streams),
+            budget.search,
+        ),
         parameters={
             **frame.parameters,
             "bandwidths": list(distances.bandwidths),
@@ -302,29 +330,3 @@ def _against_heldout(
             found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
         ),
     )
-
-
-def _metrics(
-    forward: Neighbours,
-    among_real: Neighbours,
-    level: float,
-    training: NDArray[np.bool_] | None = None,
-) -> dict[str, Metric]:
-    """Return descriptive figures; without `training` all real rows are training rows."""
-    rows = len(forward.distances)
-    close = int(controls.reproduces(forward).sum())
-    metrics = {
-        "near_copy_share": Metric(
-            close / rows, intervals.wilson(close, rows, level), "minimize", 0.0, 1.0
-        )
-    }
-    scale = float(np.median(among_real.distances[:, 0]))
-    if scale > 0:
-        ratio = float(np.median(forward.distances[:, 0])) / scale
-        metrics["median_distance_ratio"] = Metric(ratio, None, "none", 0.0, float("inf"))
-    if training is not None:
-        near = int(training[forward.indices[:, 0]].sum())
-        metrics["nearest_share"] = Metric(
-            near / rows, intervals.wilson(near, rows, level), "none", 0.0, 1.0
-        )
-    return metrics

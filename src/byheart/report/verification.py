@@ -63,6 +63,7 @@ def verify(
         groups=groups,
         ignore=tuple(given.get("ignore") or ()),
         image_size=tuple(size) if isinstance(size, list) else size,
+        metrics=given.get("metrics", "tables"),
         progress=progress,
     )
     repeated = to_report(again, path.parent, examples=given.get("examples", True))

@@ -182,6 +182,8 @@ def command(result: AuditResult) -> str:
         words += ["--device", device]
     if isinstance(result.parameters.get("groups"), str):
         words += ["--groups", result.parameters["groups"]]
+    if result.parameters.get("metrics", "tables") != "tables":
+        words += ["--metrics", str(result.parameters["metrics"])]
     return printable(shlex.join(words))
 
 
