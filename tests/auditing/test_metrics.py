@@ -257,5 +257,5 @@ def test_without_heldout_rows_the_training_rows_are_the_real_ones():
 
 
 def test_another_choice_is_refused():
-    with pytest.raises(UsageError, match="metrics must be 'tables' or 'all', got 'some'"):
+    with pytest.raises(UsageError, match="metrics must be one of tables, all, got 'some'"):
         byheart.audit(*cases()["normal"], metrics="some")
