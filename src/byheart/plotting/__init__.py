@@ -7,6 +7,7 @@ and in the shape of their points as well.
 """
 
 from byheart.plotting.audit import delta_chart, distance_chart, membership_chart, power_chart
+from byheart.plotting.interactive import interactive
 from byheart.plotting.monitor import monitor_chart
 from byheart.plotting.style import COLOURS, svg
 from byheart.plotting.theory import theory_chart
@@ -16,6 +17,7 @@ __all__ = [
     "COLOURS",
     "delta_chart",
     "distance_chart",
+    "interactive",
     "membership_chart",
     "monitor_chart",
     "power_chart",
