@@ -7,6 +7,7 @@ and in the shape of their points as well.
 """
 
 from byheart.plotting.audit import delta_chart, distance_chart, membership_chart, power_chart
+from byheart.plotting.comparison import comparison_chart
 from byheart.plotting.interactive import interactive
 from byheart.plotting.monitor import monitor_chart
 from byheart.plotting.style import COLOURS, svg
@@ -15,6 +16,7 @@ from byheart.plotting.transition import transition_chart
 
 __all__ = [
     "COLOURS",
+    "comparison_chart",
     "delta_chart",
     "distance_chart",
     "interactive",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from byheart.plotting.style import COLOURS, HEIGHT
+from byheart.plotting.style import COLOURS
 
 if TYPE_CHECKING:
     import altair
 
+_HOVER = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
 # Without a key the wheel belongs to the page, which it scrolls.
 _WHEEL = "wheel![event.ctrlKey || event.metaKey]"
 
@@ -32,27 +33,20 @@ def interactive(chart: altair.LayerChart) -> dict[str, Any]:
     """
     spec: dict[str, Any] = chart.to_dict()
     layers = []
+    marked = any(_mark(layer)["type"] == "point" for layer in spec["layer"])
     for layer in spec["layer"]:
         layer["mark"] = {**_mark(layer), "clip": True}
         layers.append(layer)
-        if "tooltip" in layer["encoding"] and layer["mark"]["type"] == "line":
-            layers.append(_points(layer))
-    hovered = next((layer for layer in layers if "tooltip" in layer["encoding"]), None)
-    if hovered is not None:
-        hovered["params"] = [
-            {
-                "name": "hover",
-                "select": {
-                    "type": "point",
-                    "on": "pointerover",
-                    "nearest": True,
-                    "clear": "pointerout",
-                },
-            }
-        ]
+        tooltip = layer["encoding"].pop("tooltip", None)
+        if layer["mark"]["type"] == "line" and tooltip and not marked:
+            layers.append(layer := _points(layer))
+        if layer["mark"]["type"] == "point" and tooltip:
+            layer["mark"]["tooltip"] = {"expr": _told(tooltip)}
+            layer["params"] = [{"name": "hover", "select": _HOVER}]
+    _legends(layers, "symbolStrokeWidth" if marked else "symbolType", 0 if marked else "stroke")
     spec["layer"] = layers
     spec["usermeta"] = {"zoom": _zoom(layers)}
-    spec |= {"width": "container", "height": HEIGHT * 4 // 3}
+    spec |= {"width": "container", "height": spec["height"] * 4 // 3}
     spec["autosize"] = {"type": "fit", "contains": "padding", "resize": True}
     del spec["title"]
     text = json.dumps(spec)
@@ -68,13 +62,12 @@ def _mark(layer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _points(line: dict[str, Any]) -> dict[str, Any]:
-    """Return the points of `line`, each seen only under the pointer; they take its tooltip."""
+    """Return the points of `line`, each seen only under the pointer."""
     encoding = {
         channel: line["encoding"][channel]
-        for channel in ("x", "y", "color", "tooltip")
+        for channel in ("x", "y", "color")
         if channel in line["encoding"]
     }
-    del line["encoding"]["tooltip"]
     encoding["opacity"] = {
         "condition": {"param": "hover", "empty": False, "value": 1},
         "value": 0,
@@ -84,6 +77,35 @@ def _points(line: dict[str, Any]) -> dict[str, Any]:
         mark["color"] = line["mark"]["color"]
     data = {"data": line["data"]} if "data" in line else {}  # else it is the whole chart's
     return {**data, "mark": mark, "encoding": encoding}
+
+
+def _legends(layers: list[dict[str, Any]], key: str, value: Any) -> None:
+    """Give the legends of all channels, which become one, the symbols of the marks."""
+    for layer in layers:
+        for channel in ("color", "shape", "strokeDash"):
+            encoding = layer["encoding"].get(channel)
+            if encoding is None:
+                continue
+            if encoding.get("legend") is None:  # one that is off would be at odds with the others
+                encoding.pop("legend", None)
+            else:
+                encoding["legend"] = {**encoding["legend"], key: value}
+
+
+def _told(tooltip: list[dict[str, Any]]) -> str:
+    """Return the tooltip as an expression.
+
+    For the mark nearest to the pointer Vega-Lite looks for names, unlike numbers, in the wrong
+    place: its tooltip of encodings would say "undefined".
+    """
+    parts = []
+    for channel in tooltip:
+        name = json.dumps(channel["field"])
+        value = f"(datum.datum || datum)[{name}]"
+        if "format" in channel:
+            value = f"format({value}, {json.dumps(channel['format'])})"
+        parts.append(f"{json.dumps(channel.get('title', channel['field']))}: {value}")
+    return "{" + ", ".join(parts) + "}"
 
 
 def _zoom(layers: list[dict[str, Any]]) -> dict[str, str]:
@@ -101,4 +123,3 @@ def _zoom(layers: list[dict[str, Any]]) -> dict[str, str]:
             )
             return {axis: f"zoom_{channel['field']}" for axis, channel in axes.items()}
     return {}
-

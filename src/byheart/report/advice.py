@@ -51,7 +51,9 @@ def _after_clearance(result: AuditResult) -> tuple[str, ...]:
     steps = ["Keep this report with the model, and read what it does not say."]
     rate = result.controls.minimum_detectable_rate if result.controls else None
     if rate:
-        steps += _to_see(result, rate, rate / 2, f"To see half as much copying ({percent(rate / 2)})")
+        steps += _to_see(
+            result, rate, rate / 2, f"To see half as much copying ({percent(rate / 2)})"
+        )
     steps.append(
         "Audit again after every change of the model or of its data, and put the reports side by "
         "side: byheart compare before/report.json after/report.json."

@@ -162,7 +162,10 @@ def to_result(report: Report) -> AuditResult:
     if copies:
         pairs = tuple(
             records.CopiedPair(
-                **{**pair, **{key: pair[key] or WITHHELD for key in ("train_name", "generated_name")}}
+                **{
+                    **pair,
+                    **{key: pair[key] or WITHHELD for key in ("train_name", "generated_name")},
+                }
             )
             for pair in copies["pairs"]
         )
