@@ -142,6 +142,7 @@ def audit(
     several arrays) or a folder of images.
     """
     import byheart
+    from byheart.report.document import without_examples
 
     conditions = _conditions(fail_on)
     folder = _folder(out)
@@ -169,7 +170,7 @@ def audit(
     if json:
         typer.echo((folder / "report.json").read_text(encoding="utf-8"), nl=False)
     else:
-        _tell(result, pages)
+        _tell(result if examples else without_examples(result), pages)
     if conditions & {result.verdict, result.kind}:
         raise typer.Exit(1)
 

@@ -112,7 +112,7 @@ def _after_failed_controls(controls: Controls) -> list[str]:
     if not controls.comparability.passed:
         cause = controls.comparability.cause
         steps.append(
-            f"Bring the generated samples back to the encoding of the data: they seem to be {cause}."
+            f"Bring the generated samples back to the data's encoding: they seem to be {cause}."
             if cause
             else "Compare value range, axis order and preprocessing of the three sets."
         )

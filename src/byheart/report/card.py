@@ -40,10 +40,11 @@ def model_card(path: str | Path) -> str:
     result = to_result(report)
     sha = report.inputs.train.sha256[:12], report.inputs.generated.sha256[:12]
     head = headline(result)
+    found = head.sentence.replace(" your ", " the ")  # a card speaks to the model's users
     lines = [
         "## Memorization audit",
         "",
-        f"**{head.word}**: {escape(head.sentence.replace(' your ', ' the '))} {escape(head.reason)}",
+        f"**{head.word}**: {escape(found)} {escape(head.reason)}",
         "",
         "| Figure | Value | Interval or condition |",
         "| --- | --- | --- |",
@@ -128,7 +129,7 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
         curve = result.delta.kl
         rows.append(
             (
-                f"Delta, KL form, bandwidth {figure(curve.bandwidths[middle])} (below 0: memorizes)",
+                f"Delta, KL form, at bandwidth {figure(curve.bandwidths[middle])} (0 is good)",
                 figure(curve.values[middle]),
                 interval(curve.intervals[middle]),
             )

@@ -38,6 +38,7 @@ def environment() -> jinja2.Environment:
         "p_value": wording.p_value,
         "interval": wording.interval,
         "printable": printable,
+        "sentence": wording.sentence_of,
         "statistic": wording.statistic_label,
     }
     return made

@@ -48,7 +48,7 @@ for (const [name, specification] of Object.entries(specifications)) {
       button("+", "Zoom in: " + title, () => zoomed(view, signals, 1 / 1.5)),
       button("−", "Zoom out: " + title, () => zoomed(view, signals, 1.5)),
       button("reset", "Reset: " + title, () => zoomed(view, signals, 0)),
-      "point for values, drag to move, Ctrl and wheel to zoom",
+      "hover for values, drag, Ctrl + wheel",
     );
     live.after(tools);
   }).catch((error) => {
