@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_complete_and_without_overflow(opened, name):
     levels = [level for level, _ in headings]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b <= a + 1 for a, b in pairwise(levels))
     broken = page.eval_on_selector_all("img", "all => all.filter(e => !e.naturalWidth).length")
     assert broken == 0
     assert page.locator("img:not([alt]), img[alt=''], th:not([scope])").count() == 0
@@ -194,7 +195,7 @@ def ticks(page, name):
     ("name", "chart", "keys"),
     [
         ("copies-images", "distances", {"set": "train|held-out", "distance": r"[\d.]+"}),
-        ("copies-images", "delta", {"bandwidth": "0.45", "delta": "-0.66|−0.66"}),
+        ("copies-images", "delta", {"bandwidth": "0.450", "delta": "−0.660"}),
         ("copies-images", "power", {"noise": r"noise 0\.\d+", "power": r"\d+%"}),
         ("copies-images", "membership", {"fpr": r"[\d.]+%", "tpr": r"[\d.]+%"}),
         ("compare", "auc", {"value": r"[\d.]+%", "low": r"[\d.]+%"}),
@@ -271,11 +272,11 @@ def test_markup_from_the_data_neither_runs_nor_shows_as_markup(opened, name):
     assert page.get_by_text(told).count() >= 1
     assert page.locator("td i, th b, img[onerror]").count() == 0
     if name == "compare":
-        assert EVIL in page.evaluate("document.getElementById('chart-data').textContent").replace(
-            "\\u003c", "<"
-        ).replace("\\u003e", ">").replace("\\u2215", "∕")
+        data = page.evaluate("document.getElementById('chart-data').textContent")
+        assert "<" not in data
+        assert "alert(2)" in data
         page.locator("#chart-auc").scroll_into_view_if_needed()
-        assert "onerror" in pointed(page, "auc", 0.6, 0.2)
+        assert "alert(2)" in pointed(page, "auc", 0.6, 0.2)
         assert page.locator("img[src=x]").count() == 0
 
 

@@ -35,7 +35,7 @@ def interactive(chart: altair.LayerChart) -> dict[str, Any]:
     layers = []
     marked = any(_mark(layer)["type"] == "point" for layer in spec["layer"])
     for layer in spec["layer"]:
-        layer["mark"] = {**_mark(layer), "clip": True}
+        layer["mark"] = {**_mark(layer), "clip": True, "aria": False}
         layers.append(layer)
         tooltip = layer["encoding"].pop("tooltip", None)
         if layer["mark"]["type"] == "line" and tooltip and not marked:
@@ -72,7 +72,7 @@ def _points(line: dict[str, Any]) -> dict[str, Any]:
         "condition": {"param": "hover", "empty": False, "value": 1},
         "value": 0,
     }
-    mark = {"type": "point", "filled": True, "size": 70, "clip": True}
+    mark = {"type": "point", "filled": True, "size": 70, "clip": True, "aria": False}
     if "color" in line["mark"]:
         mark["color"] = line["mark"]["color"]
     data = {"data": line["data"]} if "data" in line else {}  # else it is the whole chart's

@@ -28,6 +28,7 @@ for (const [name, specification] of Object.entries(specifications)) {
   live.className = "live";
   live.setAttribute("role", "img");
   live.setAttribute("aria-label", drawing.getAttribute("aria-label"));
+  const inner = live.appendChild(document.createElement("div")); // Vega gives it a role of its own
   drawing.after(live);
   figure.classList.add("is-live");
   const options = {
@@ -39,7 +40,7 @@ for (const [name, specification] of Object.entries(specifications)) {
     defaultStyle: false,
     tooltip: { disableDefaultStyle: true, theme: "custom" },
   };
-  vegaEmbed(live, specification, options).then(({ view }) => {
+  vegaEmbed(inner, specification, options).then(({ view }) => {
     const title = figure.querySelector("h3").textContent;
     const signals = specification.usermeta.zoom;
     const tools = document.createElement("p");
