@@ -60,18 +60,18 @@ def compare(paths: Sequence[str | Path]) -> Comparison:
     Delta is its KL form at the middle bandwidth of each report. Raises UsageError for fewer than
     two paths or for one given twice, InputError for a file that is no report.
     """
-    paths = [Path(path) for path in paths]
-    if len(paths) < 2:
+    files = [Path(path) for path in paths]
+    if len(files) < 2:
         raise UsageError("compare needs two reports or more: byheart compare A.json B.json")
-    twice = [path for path, count in Counter(paths).items() if count > 1]
+    twice = [path for path, count in Counter(files).items() if count > 1]
     if twice:
         raise UsageError(f"{twice[0]}: given twice; name each report once")
-    reports = [read_json(path) for path in paths]
-    names = _names(paths)
+    reports = [read_json(path) for path in files]
+    names = _names(files)
     results = [to_result(report) for report in reports]
     entries = tuple(
         _entry(name, path, report, result)
-        for name, path, report, result in zip(names, paths, reports, results, strict=True)
+        for name, path, report, result in zip(names, files, reports, results, strict=True)
     )
     return Comparison(
         entries,
