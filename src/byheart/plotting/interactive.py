@@ -48,6 +48,7 @@ def interactive(chart: altair.LayerChart) -> dict[str, Any]:
     spec["usermeta"] = {"zoom": _zoom(layers)}
     spec |= {"width": "container", "height": spec["height"] * 4 // 3}
     spec["autosize"] = {"type": "fit", "contains": "padding", "resize": True}
+    spec["config"]["axisX"] = {"titleAnchor": "end", "titleFontSize": 11}  # fits a narrow screen
     del spec["title"]
     text = json.dumps(spec)
     for name, value in COLOURS.items():
