@@ -161,6 +161,7 @@ def audit(
     several arrays) or a folder of images.
     """
     import byheart
+    from byheart.report.document import without_examples
 
     conditions = _conditions(fail_on)
     folder = _folder(out)
@@ -190,9 +191,48 @@ def audit(
     if json:
         typer.echo((folder / "report.json").read_text(encoding="utf-8"), nl=False)
     else:
-        _tell(result, pages)
+        _tell(result if examples else without_examples(result), pages)
     if conditions & {result.verdict, result.kind}:
         raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    reports: Annotated[
+        list[Path], typer.Argument(metavar="A.json B.json ...", help="Two report.json or more.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for compare.html.")] = Path("byheart-compare"),
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Put several audits side by side, and say what makes the comparison unfair.
+
+    **Example:** `byheart compare step-1000/report.json step-2000/report.json`
+
+    For checkpoints, models, or sizes of the training set; sorted as given.
+    """
+    from byheart.report.comparison import as_json
+    from byheart.report.comparison import compare as put_side_by_side
+    from byheart.report.comparison_page import render, write_html
+
+    comparison = put_side_by_side(reports)
+    page = write_html(comparison, _folder(out) / "compare.html")
+    if json:
+        typer.echo(as_json(comparison))
+    else:
+        render(comparison, page)
+
+
+@app.command()
+def card(
+    report: Annotated[Path, typer.Argument(help="A report.json.")],
+) -> None:
+    """Print an audit as Markdown for a model card.
+
+    **Example:** `byheart card byheart-report/report.json`
+    """
+    from byheart.report.card import model_card
+
+    typer.echo(model_card(report), nl=False)
 
 
 @app.command()

@@ -7,6 +7,8 @@ and in the shape of their points as well.
 """
 
 from byheart.plotting.audit import delta_chart, distance_chart, membership_chart, power_chart
+from byheart.plotting.comparison import comparison_chart
+from byheart.plotting.interactive import interactive
 from byheart.plotting.monitor import monitor_chart
 from byheart.plotting.style import COLOURS, svg
 from byheart.plotting.theory import theory_chart
@@ -14,8 +16,10 @@ from byheart.plotting.transition import transition_chart
 
 __all__ = [
     "COLOURS",
+    "comparison_chart",
     "delta_chart",
     "distance_chart",
+    "interactive",
     "membership_chart",
     "monitor_chart",
     "power_chart",

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from byheart.auditing import result as records
 from byheart.auditing.result import AuditResult
 from byheart.errors import InputError, UsageError
 from byheart.report.schema import SCHEMA_VERSION, Report
@@ -138,6 +139,81 @@ def read_json(path: str | Path) -> Report:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path}: {_line(where)}: {_line(first['msg'])}") from None
+
+
+def to_result(report: Report) -> AuditResult:
+    """Return `report` as a result, without the evidence, which no report holds.
+
+    Figures without a value become NaN, and bounds that do not exist infinite; paths stay relative
+    to the report.
+    """
+    plain = report.model_dump(by_alias=True)
+    names = {field.name for field in dataclasses.fields(AuditResult)}
+    kept = {name: value for name, value in plain.items() if name in names}
+    copies, delta, held = kept["copies"], kept["delta"], kept["controls"]
+    kept["inputs"] = {
+        role: entry and records.InputSet(**entry) for role, entry in kept["inputs"].items()
+    }
+    kept["tests"] = tuple(
+        records.Test(**{**test, "statistic": _number(test["statistic"])}) for test in kept["tests"]
+    )
+    if delta:
+        kept["delta"] = records.Delta(_curve(delta["kl"]), _curve(delta["l2"]))
+    if copies:
+        pairs = tuple(
+            records.CopiedPair(
+                **{
+                    **pair,
+                    **{key: pair[key] or WITHHELD for key in ("train_name", "generated_name")},
+                }
+            )
+            for pair in copies["pairs"]
+        )
+        share = _ends(copies["share_interval"])
+        kept["copies"] = records.Copies(**{**copies, "pairs": pairs, "share_interval": share})
+    if kept["membership"]:
+        ends = _ends(kept["membership"]["auc_interval"])
+        kept["membership"] = records.Membership(**{**kept["membership"], "auc_interval": ends})
+    if held:
+        ratio = _number(held["comparability"]["distance_ratio"])
+        kept["controls"] = records.Controls(
+            role_swap=records.ControlTest(**held["role_swap"]),
+            exchangeability=records.ControlTest(**held["exchangeability"]),
+            comparability=records.Comparability(
+                **{**held["comparability"], "distance_ratio": ratio}
+            ),
+            independence=records.Independence(**held["independence"]),
+            duplicates=records.Duplicates(**held["duplicates"]),
+            planted=records.Planted(**held["planted"]),
+            minimum_detectable_rate=held["minimum_detectable_rate"],
+        )
+    kept["metrics"] = {
+        name: records.Metric(
+            value=_number(metric["value"]),
+            interval=metric["interval"] and _ends(metric["interval"]),
+            goal=metric["goal"],
+            minimum=-math.inf if metric["minimum"] is None else metric["minimum"],
+            maximum=math.inf if metric["maximum"] is None else metric["maximum"],
+        )
+        for name, metric in kept["metrics"].items()
+    }
+    return AuditResult(**kept)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _ends(interval: tuple[float | None, float | None]) -> tuple[float, float]:
+    return _number(interval[0]), _number(interval[1])
+
+
+def _curve(curve: Mapping[str, Any]) -> records.DeltaCurve:
+    return records.DeltaCurve(
+        curve["bandwidths"],
+        tuple(_number(value) for value in curve["values"]),
+        tuple(_ends(ends) for ends in curve["intervals"]),
+    )
 
 
 def differences(a: Report, b: Report) -> list[str]:

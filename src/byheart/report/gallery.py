@@ -72,9 +72,12 @@ class Pair:
     curves: Curves | None = None
 
 
-def pairs(evidence: Evidence, side: Literal["train", "heldout"]) -> list[Pair]:
-    """Return the matches of one side in the order given: closest first."""
+def pairs(
+    evidence: Evidence, side: Literal["train", "heldout"], most: int | None = None
+) -> list[Pair]:
+    """Return the matches of one side in the order given, closest first; no more than `most`."""
     matches = evidence.train_matches if side == "train" else evidence.heldout_matches
+    matches = matches[:most]
     if evidence.sample_kind == "table":
         return [_table(match, evidence.columns) for match in matches]
     if evidence.sample_kind == "images" and all(_is_image(match.real) for match in matches):

@@ -1,6 +1,6 @@
 """What byheart's pages share: the templates with autoescape, and a chart as a figure in the page.
 
-The charts are inline SVG whose colours are the page's own variables, so one drawing serves light,
+The drawings are inline SVG whose colours are the page's own variables, so one drawing serves light,
 dark and paper. Everything from the data goes through jinja's autoescape; only SVG drawn here is
 marked as safe.
 """
@@ -38,6 +38,7 @@ def environment() -> jinja2.Environment:
         "p_value": wording.p_value,
         "interval": wording.interval,
         "printable": printable,
+        "sentence": wording.sentence_of,
         "statistic": wording.statistic_label,
     }
     return made

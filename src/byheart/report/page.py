@@ -1,6 +1,7 @@
-"""report.html: one self-contained page, without script and without any request.
+"""report.html: one self-contained page without any request; its only script draws the charts.
 
-Everything from the data (names, cells, reasons) goes through the autoescape of `report.html`.
+Everything from the data (names, cells, reasons) goes through the autoescape of `report.html`, or
+into the block of JSON of `report.script`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from byheart.auditing.result import AuditResult, Evidence
 from byheart.report import gallery, wording
+from byheart.report.advice import next_steps
 from byheart.report.document import timestamp, without_examples, write_text
 from byheart.report.html import environment, figure
+from byheart.report.script import POLICY, script
 
 if TYPE_CHECKING:
     import altair
 
 SHOWN_AT_ONCE = 6  # pairs of a side before "more"
+SHOWN = 24  # pairs of a side at most
+LISTED = 200  # named rows at most; report.json has all
 
 
 def write_html(result: AuditResult, path: str | Path, *, examples: bool = True) -> Path:
@@ -38,22 +43,30 @@ def summary_html(result: AuditResult) -> str:
 
 def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
     from byheart import __version__
+    from byheart.plotting import interactive
 
     if not examples:
         result = without_examples(result)
     evidence = result.evidence
     sides = _sides(result, evidence) if evidence and examples else []
+    drawn = _charts(result)
+    power = _power(result)
+    live = script({name: interactive(chart) for name, chart in [*drawn, *power]})
     return {
         "result": result,
         "head": wording.headline(result),
+        "steps": next_steps(result),
         "facts": _facts(result),
         "nouns": wording.noun(result),
         "examples": examples,
         "kind": evidence.sample_kind if evidence else None,
         "sides": sides,
         "shown": SHOWN_AT_ONCE,
-        "charts": _charts(result),
-        "power": _power(result),
+        "listed": result.copies.pairs[:LISTED] if result.copies and examples else (),
+        "charts": [figure(name, chart) for name, chart in drawn],
+        "power": [figure(name, chart) for name, chart in power],
+        "script": live,
+        "policy": live.policy if live else POLICY,
         "controls": _controls(result),
         "parameters": wording.nested(result.parameters),
         "environment": wording.nested({"byheart": __version__, **_flat(result.environment)}),
@@ -86,6 +99,14 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
                 f"of training {wording.noun(result)}, with {confidence} confidence",
             )
         )
+        if result.kind == "copies":
+            facts.append(
+                (
+                    "Samples that copy them",
+                    wording.percent(copies.share_of_generated),
+                    f"interval {wording.interval(copies.share_interval, in_percent=True)}",
+                )
+            )
         facts.append(
             (
                 "Named",
@@ -113,19 +134,19 @@ def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
             "title": f"Closest to training {real}",
             "note": "Each training point with the generated sample nearest to it, closest first.",
             "real": "training",
-            "pairs": gallery.pairs(evidence, "train"),
+            "pairs": gallery.pairs(evidence, "train", SHOWN),
         },
         {
             "name": "heldout",
             "title": f"Closest to held-out {real}",
             "note": "Phantoms: the model never saw these. This is how close chance alone comes.",
             "real": "held-out",
-            "pairs": gallery.pairs(evidence, "heldout"),
+            "pairs": gallery.pairs(evidence, "heldout", SHOWN),
         },
     ]
 
 
-def _charts(result: AuditResult) -> list[dict[str, Any]]:
+def _charts(result: AuditResult) -> list[tuple[str, altair.LayerChart]]:
     from byheart import plotting
 
     drawn: list[tuple[str, altair.LayerChart]] = []
@@ -139,15 +160,15 @@ def _charts(result: AuditResult) -> list[dict[str, Any]]:
         drawn.append(("membership", plotting.membership_chart(evidence.membership_curve)))
     if result.delta:
         drawn.append(("delta-l2", plotting.delta_chart(result.delta.l2, "l2")))
-    return [figure(name, chart) for name, chart in drawn]
+    return drawn
 
 
-def _power(result: AuditResult) -> dict[str, Any] | None:
+def _power(result: AuditResult) -> list[tuple[str, altair.LayerChart]]:
     from byheart import plotting
 
     if result.controls is None or not result.controls.planted.noise:
-        return None
-    return figure("power", plotting.power_chart(result.controls.planted, result.resolution))
+        return []
+    return [("power", plotting.power_chart(result.controls.planted, result.resolution))]
 
 
 def _controls(result: AuditResult) -> list[dict[str, Any]]:

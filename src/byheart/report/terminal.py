@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from byheart.auditing.result import AuditResult
+from byheart.report.advice import next_steps
+from byheart.report.wording import headline
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES = {"memorizes": "bold red", "generalizes": "bold green", "inconclusive": "bold yellow"}
 
 
-def render(result: AuditResult, page: Path, title: str | None = None) -> None:
-    """Print verdict, figures and where the report is; plain when stdout is not a terminal."""
+def console() -> Console:
+    """Return stdout for results: lines stay whole, and no escape is written under NO_COLOR.
+
+    Nothing is styled when stdout is not a terminal; a file has no width, so tables are not cut.
+    """
     from rich.console import Console
+
+    plain = bool(os.environ.get("NO_COLOR"))  # empty means unset: no-color.org
+    screen = Console(highlight=False, soft_wrap=True, color_system=None if plain else "auto")
+    if not screen.is_terminal:
+        screen.width = 240
+    return screen
+
+
+def render(result: AuditResult, page: Path, title: str | None = None) -> None:
+    """Print verdict, number, figures, evidence, the next step and where the report is."""
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
-    headline = Text()
+    screen = console()
+    line = Text()
     if title:
-        headline.append(f"{title}: ")
-    headline.append(result.verdict, style=STYLES[result.verdict])
+        line.append(f"{title}: ")
+    line.append(result.verdict, style=STYLES[result.verdict])
     if result.kind:
-        headline.append(f" ({result.kind})")
-    console.print(headline)
-    console.print(Text(f"  {result.reason}"))
-    for line in figures(result):
-        console.print(Text(f"  {line}"))
+        line.append(f" ({result.kind})")
+    screen.print(line)
+    screen.print(Text(f"  {headline(result).sentence}", style="bold"))
+    screen.print(Text(f"  {result.reason}"))
+    for text in [*figures(result), *_evidence(result)]:
+        screen.print(Text(f"  {text}"))
     for warning in result.warnings:
-        console.print(Text(f"  note: {warning}", style="dim"))
-    console.print(Text(f"  report: {page}"))
+        screen.print(Text(f"  note: {warning}", style="dim"))
+    screen.print(Text(f"  next: {next_steps(result)[0]}"))
+    screen.print(Text(f"  report: {page}"))
 
 
 def figures(result: AuditResult) -> list[str]:
@@ -50,3 +72,15 @@ def figures(result: AuditResult) -> list[str]:
         seen = "none" if rate is None else f"{rate:.2%} of the training set"
         lines.append(f"smallest share of copies it would have found: {seen}")
     return lines
+
+
+def _evidence(result: AuditResult) -> list[str]:
+    """Return the closest pair of training and of held-out points, in one line."""
+    evidence = result.evidence
+    if evidence is None or not (evidence.train_matches and evidence.heldout_matches):
+        return []
+    copy, phantom = evidence.train_matches[0], evidence.heldout_matches[0]
+    return [
+        f"closest: training {copy.real_name} and generated {copy.generated_name}, distance "
+        f"{copy.distance:.3g}; held-out {phantom.real_name}, distance {phantom.distance:.3g}"
+    ]

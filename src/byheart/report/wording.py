@@ -1,4 +1,4 @@
-"""The report's sentences: what was found, how sure it is, what to do next."""
+"""The report's sentences and figures as text: what was found, how sure it is."""
 
 from __future__ import annotations
 
@@ -11,29 +11,6 @@ from byheart.report.document import printable
 
 LISTED = 24  # items of a list among the parameters; report.json has them all
 SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
-
-_NEXT = {
-    "copies": (
-        "Do not publish these samples, or this model, as new data.",
-        "Look at the pairs below, and at the closest held-out ones: they show what chance does.",
-        "Remove duplicates from the training set, train on more rows or stop earlier, "
-        "then audit again.",
-    ),
-    "traces": (
-        "Treat the samples as derived from the training rows: this is a privacy matter first.",
-        "Stop training earlier, regularize, or train on more rows, then audit again.",
-        "Audit an earlier checkpoint to see when the lean began.",
-    ),
-    "generalizes": (
-        "Keep this report with the model, and read what it does not say.",
-        "Audit again after every change of the model or of its data.",
-        "For images, repeat with features that ignore shifts and crops (--features).",
-    ),
-    "inconclusive": (
-        "The reason names what would settle it: change that, then audit again.",
-        "Until then, treat the model as not cleared.",
-    ),
-}
 
 _SCORES = {
     "distance": "distance to the nearest generated row",
@@ -53,7 +30,6 @@ class Headline:
     unit: str
     sentence: str
     reason: str
-    steps: tuple[str, ...]
 
 
 def noun(result: AuditResult, count: int = 2) -> str:
@@ -76,7 +52,6 @@ def headline(result: AuditResult) -> Headline:
         unit=unit,
         sentence=sentence,
         reason=sentence_of(result.reason),
-        steps=_NEXT[result.kind or result.verdict],
     )
 
 
@@ -184,6 +159,12 @@ def command(result: AuditResult) -> str:
         words += ["--groups", result.parameters["groups"]]
     if result.parameters.get("metrics", "tables") != "tables":
         words += ["--metrics", str(result.parameters["metrics"])]
+    ignored = result.parameters.get("ignore") or ()
+    for column in ignored if not isinstance(ignored, str) else ():  # a text: withheld
+        words += ["--ignore", str(column)]
+    size = result.parameters.get("image_size")
+    if size is not None:
+        words += ["--image-size", str(size[0] if isinstance(size, (list, tuple)) else size)]
     return printable(shlex.join(words))
 
 

@@ -1,0 +1,151 @@
+"""An audit as Markdown for a model card: the verdict, its figures, what they mean and do not mean.
+
+What comes from the data or from the user is escaped: it can neither format nor link.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from byheart.auditing.result import AuditResult
+from byheart.report.document import printable, read_json, to_result
+from byheart.report.wording import (
+    command,
+    failed_controls,
+    figure,
+    headline,
+    interval,
+    p_value,
+    percent,
+)
+
+_MEANS = {
+    "copies": "Training rows come back in the samples. Publishing samples of this model publishes "
+    "some of its training rows.",
+    "traces": "The samples lean on many training rows, though none was reproduced closely enough "
+    "to be named.",
+    "generalizes": "No trace of the training set was found, and copies of the share given above "
+    "would have been found.",
+    "inconclusive": "The audit could not decide. The model is not cleared.",
+}
+
+
+def model_card(path: str | Path) -> str:
+    """Return the report at `path` as a section of Markdown.
+
+    Raises InputError for a file that is no report.
+    """
+    report = read_json(path)
+    result = to_result(report)
+    sha = report.inputs.train.sha256[:12], report.inputs.generated.sha256[:12]
+    head = headline(result)
+    found = head.sentence.replace(" your ", " the ")  # a card speaks to the model's users
+    lines = [
+        "## Memorization audit",
+        "",
+        f"**{head.word}**: {escape(found)} {escape(head.reason)}",
+        "",
+        "| Figure | Value | Interval or condition |",
+        "| --- | --- | --- |",
+        *(f"| {' | '.join(escape(cell) for cell in row)} |" for row in _figures(result)),
+        "",
+        f"**What this means.** {_MEANS[result.kind or result.verdict]}",
+        "",
+        "**What it does not mean.** It is no proof of privacy. It holds for these samples of this "
+        "model, for copies that the features "
+        f"({escape(str(result.parameters.get('features', 'raw')))}) can see, and only if train and "
+        "held-out are one random split and the model never saw the held-out rows.",
+        "",
+        *(f"* Warning: {escape(warning)}" for warning in result.warnings),
+        *([""] if result.warnings else []),
+        "Repeat it, in the folder of the report:",
+        "",
+        *fenced(command(result)),
+        "",
+        f"byheart {escape(report.byheart_version)}, {escape(report.created)}, sha256 of train "
+        f"{escape(sha[0])}, of generated {escape(sha[1])}. Definition: "
+        "[arXiv 2411.17807](https://arxiv.org/abs/2411.17807).",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def escape(text: str) -> str:
+    r"""Return `text` as Markdown that shows it as it is, on one line.
+
+    >>> print(escape("a|b <b> *c*"))
+    a\|b &lt;b> \*c\*
+    """
+    line = " ".join(printable(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;")
+    line = re.sub(r"([\\`*_\[\]|~$#!])", r"\\\1", line)
+    # A bare address would become a link: a joiner of no width breaks it.
+    return re.sub(r"(?i)(https?:|www\.|@)", "\\1\N{WORD JOINER}", line)
+
+
+def fenced(text: str) -> list[str]:
+    """Return `text` as a block of code, in a fence longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence, *text.splitlines(), fence]
+
+
+def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
+    confidence = f"{percent(1 - result.level)} confidence"
+    rows = [("p-value", p_value(result.p_value), f"exact; level {result.level:g}")]
+    train = result.inputs["train"]
+    if result.copies:
+        copies = result.copies
+        grouped = bool(result.parameters.get("groups"))
+        unit = "groups" if grouped else f"of {train.rows:,} rows" if train else "rows"
+        rows += [
+            (
+                "Memorized training points, at least",
+                f"{copies.memorized_lower_bound:,} {unit}",
+                confidence,
+            ),
+            (
+                "Training points named",
+                f"{len(copies.flagged_train):,}",
+                f"false discovery rate at most {percent(copies.fdr)}",
+            ),
+            (
+                "Samples that copy them",
+                percent(copies.share_of_generated),
+                interval(copies.share_interval, in_percent=True),
+            ),
+        ]
+    if result.membership:
+        rows.append(
+            (
+                "Membership AUC (50% is chance)",
+                percent(result.membership.auc),
+                interval(result.membership.auc_interval, in_percent=True),
+            )
+        )
+    if result.delta and result.delta.kl.values:
+        middle = len(result.delta.kl.values) // 2
+        curve = result.delta.kl
+        rows.append(
+            (
+                f"Delta, KL form, at bandwidth {figure(curve.bandwidths[middle])} (0 is good)",
+                figure(curve.values[middle]),
+                interval(curve.intervals[middle]),
+            )
+        )
+    if result.controls:
+        rate = result.controls.minimum_detectable_rate
+        rows.append(
+            (
+                "Smallest share of copies it would have seen",
+                "none" if rate is None else percent(rate),
+                "in 95% of audits",
+            )
+        )
+        rows.append(("Controls", ", ".join(failed_controls(result)) or "all passed", "see report"))
+    rows += [
+        (name.replace("_", " "), figure(metric.value), interval(metric.interval))
+        for name, metric in result.metrics.items()
+    ]
+    return rows

@@ -1,0 +1,201 @@
+"""compare.html, and the same table in a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.auditing.result import Interval
+from byheart.report.comparison import Comparison, Entry
+from byheart.report.document import timestamp, write_text
+from byheart.report.html import environment, figure
+from byheart.report.script import POLICY, script
+from byheart.report.terminal import STYLES, console
+from byheart.report.wording import figure as number
+from byheart.report.wording import interval, p_value, percent
+
+if TYPE_CHECKING:
+    import altair
+
+HEADINGS = (
+    "Report",
+    "Verdict",
+    "p-value",
+    "Memorized, at least",
+    "Membership AUC",
+    "Delta",
+    "Smallest share seen",
+    "Controls",
+    "Rows (train, held-out, generated)",
+)
+
+
+def write_html(comparison: Comparison, path: str | Path) -> Path:
+    """Write compare.html to `path`, whole or not at all, and return the path."""
+    from byheart import __version__
+    from byheart.plotting import interactive
+
+    drawn = _charts(comparison)
+    live = script({name: interactive(chart) for name, chart in drawn})
+    entries = comparison.entries
+    memorizing = sum(entry.verdict == "memorizes" for entry in entries)
+    page = (
+        environment()
+        .get_template("compare.html")
+        .render(
+            comparison=comparison,
+            memorizing=memorizing,
+            sentence=sentence(comparison),
+            colour="memorizes" if memorizing else _only(entries),
+            rows=rows(comparison),
+            headings=HEADINGS,
+            corrected=number(comparison.level / len(entries)),
+            charts=[figure(name, chart) for name, chart in drawn],
+            script=live,
+            policy=live.policy if live else POLICY,
+            created=timestamp(),
+            version=__version__,
+        )
+    )
+    return write_text(Path(path), page)
+
+
+def sentence(comparison: Comparison) -> str:
+    """Return the comparison in one sentence."""
+    verdicts = Counter(entry.verdict for entry in comparison.entries)
+    said = {
+        "memorizes": ("memorizes", "memorize"),
+        "generalizes": ("generalizes", "generalize"),
+        "inconclusive": ("is inconclusive", "are inconclusive"),
+    }
+    parts = [
+        f"{verdicts[verdict]} {one if verdicts[verdict] == 1 else many}"
+        for verdict, (one, many) in said.items()
+        if verdicts[verdict]
+    ]
+    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    return f"Of {len(comparison.entries)} audits {listed}."
+
+
+def rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return one row of text per report, in the columns of HEADINGS."""
+    return [
+        (
+            entry.name,
+            entry.verdict + (f" ({entry.kind})" if entry.kind else ""),
+            p_value(entry.p_value),
+            _bound(entry),
+            _with_interval(percent(entry.auc), interval(entry.auc_interval, in_percent=True)),
+            _with_interval(number(entry.delta), interval(entry.delta_interval)),
+            percent(entry.minimum_detectable_rate),
+            _controls(entry),
+            f"{entry.train_rows:,}, {number(entry.heldout_rows)}, {entry.generated_rows:,}",
+        )
+        for entry in comparison.entries
+    ]
+
+
+def render(comparison: Comparison, page: Path) -> None:
+    """Print the sentence, the table, what is unfair, and where the page is."""
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console()
+    screen.print(Text(sentence(comparison), style="bold"))
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in HEADINGS[:-1]:
+        grid.add_column(Text(heading), overflow="fold")
+    for entry, row in zip(comparison.entries, rows(comparison), strict=True):
+        cells = [Text(cell) for cell in row[:-1]]
+        cells[1].stylize(STYLES[entry.verdict])
+        grid.add_row(*cells)
+    screen.print(grid)
+    for warning in comparison.warnings:
+        screen.print(Text(f"warning: {warning}"))
+    screen.print(Text(f"report: {page}"))
+
+
+def _charts(comparison: Comparison) -> list[tuple[str, altair.LayerChart]]:
+    from byheart.plotting import comparison_chart
+
+    entries = comparison.entries
+    names = [f"{i + 1} {entry.name[-40:]}" for i, entry in enumerate(entries)]
+
+    def drawn(
+        values: list[float | None], ends: list[Interval | None], **words: Any
+    ) -> altair.LayerChart:
+        known = [math.nan if value is None else value for value in values]
+        return comparison_chart(names, known, ends, **words)
+
+    charts: list[tuple[str, altair.LayerChart]] = []
+    if any(entry.memorized_share is not None for entry in entries):
+        charts.append(
+            (
+                "bound",
+                drawn(
+                    [entry.memorized_share for entry in entries],
+                    [None] * len(entries),
+                    title="Memorized, at least",
+                    subtitle="Share of the training set, a bound from below. Left is good.",
+                    unit="share of training points",
+                    percent=True,
+                ),
+            )
+        )
+    if any(entry.auc is not None for entry in entries):
+        charts.append(
+            (
+                "auc",
+                drawn(
+                    [entry.auc for entry in entries],
+                    [entry.auc_interval for entry in entries],
+                    title="Membership AUC",
+                    subtitle="Right of the dashed line at 50% (chance) means memorization. On the "
+                    "line is good.",
+                    unit="AUC",
+                    reference=0.5,
+                    percent=True,
+                ),
+            )
+        )
+    if any(entry.delta is not None for entry in entries):
+        charts.append(
+            (
+                "delta",
+                drawn(
+                    [entry.delta for entry in entries],
+                    [entry.delta_interval for entry in entries],
+                    title="Relative distance Delta, KL form",
+                    subtitle="Left of the dashed line at 0 means memorization. At the middle "
+                    "bandwidth of each report.",
+                    unit="Delta (nats)",
+                    reference=0.0,
+                ),
+            )
+        )
+    return charts
+
+
+def _bound(entry: Entry) -> str:
+    if entry.memorized_lower_bound is None:
+        return "–"
+    share = f" ({percent(entry.memorized_share)})" if entry.memorized_share is not None else ""
+    return f"{entry.memorized_lower_bound:,}{share}"
+
+
+def _with_interval(value: str, ends: str) -> str:
+    return value if ends == "–" else f"{value} [{ends}]"
+
+
+def _controls(entry: Entry) -> str:
+    if entry.failed_controls is None:
+        return "none"
+    return ", ".join(f"{name} failed" for name in entry.failed_controls) or "all passed"
+
+
+def _only(entries: Sequence[Entry]) -> str:
+    verdicts = {entry.verdict for entry in entries}
+    return verdicts.pop() if len(verdicts) == 1 else "inconclusive"
