@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from threading import Lock
 
 import numpy as np
@@ -34,10 +35,15 @@ _BLOCK_VALUES = 1 << 25  # of float32 that a block of queries may hold
 _THREAD_MEMORY = 24 << 20  # selection and recheck of one thread, beyond its block and its tile
 
 
+@cache  # to look for libraries takes longer than a small pass; numpy's is loaded by now
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
 def thread_count() -> int:
     """Return the number of threads that products may use: as set for the BLAS, else the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = [pool["num_threads"] for pool in ThreadpoolController().select(user_api="blas").info()]
+    found = [pool["num_threads"] for pool in _blas().info()]
     return max(1, min(cores or 1, max(found, default=cores or 1)))
 
 
@@ -95,7 +101,7 @@ class Pass:
 
     def run(self) -> None:
         """Fill in `forward` and `backward`; each product runs in the thread that calls it."""
-        with ThreadpoolController().select(user_api="blas").limit(limits=1):
+        with _blas().limit(limits=1):
             for start in range(0, len(self.y), self.stripe):
                 stop = min(start + self.stripe, len(self.y))
                 self._settle_stripe(start, stop, self._pass_stripe(start, stop))
@@ -103,6 +109,11 @@ class Pass:
 
     def _each(self, items: range, work: Callable[[int, int], None]) -> None:
         """Call work(item, thread) on all items, ascending; the first failure stops them all."""
+        threads = min(self.threads, len(items))
+        if threads == 1:  # to start threads and to wait for them costs more than a small problem
+            for item in items:
+                work(item, 0)
+            return
         waiting = deque(items)
 
         def worker(thread: int) -> None:
@@ -113,9 +124,9 @@ class Pass:
                     return
                 work(item, thread)
 
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             try:
-                for future in [pool.submit(worker, thread) for thread in range(self.threads)]:
+                for future in [pool.submit(worker, thread) for thread in range(threads)]:
                     future.result()
             except BaseException:
                 waiting.clear()
