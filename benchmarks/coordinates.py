@@ -3,8 +3,8 @@
     python -m benchmarks.coordinates [--quick]
 
 n = 10,000 training, fresh and generated points of 64 coordinates. Peers: the same five sums over
-all pairs in numpy, measured at 1,000 points and extrapolated by the square; and, if BYHEART_REFERENCE
-names a checkout of the paper's code (its simulation.py), its two distances, extrapolated too.
+all pairs in numpy, measured at 1,000 points and extrapolated by the square; and, if
+BYHEART_REFERENCE names a checkout of the paper's code (its simulation.py), its two distances, extrapolated too.
 """
 
 from __future__ import annotations

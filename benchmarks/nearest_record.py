@@ -3,8 +3,8 @@
     BYHEART_PEER_PYTHON=PYTHON python -m benchmarks.nearest_record [--quick]
 
 SDMetrics (which may need other versions of numpy and pandas) runs in the interpreter that
-BYHEART_PEER_PYTHON names, or in this one if it is installed here; the seconds are those of its calls
-without its imports. Both DCR measures on one numeric table: DCROverfittingProtection (nearest
+BYHEART_PEER_PYTHON names, or in this one if it is installed here; the seconds are those of its
+calls without its imports. Both DCR measures on one numeric table: DCROverfittingProtection (nearest
 training and nearest held-out row of every generated row, and the share that is nearer to T) and
 DCRBaselineProtection (median distance to the nearest training row, of generated rows and of uniform
 random ones). byheart: the same, from the same data frames, with the columns scaled by their range;
@@ -135,9 +135,7 @@ def claims(quick: bool) -> list[Claim]:
         )
     sizes = (1_000, 2_000, 4_000) if quick else (2_500, 5_000, 10_000, 20_000)
     frames = [tables(rows) for rows in sizes]
-    grown = exponent(
-        sizes, [[seconds(lambda f=f: measures(f)) for f in frames] for _ in range(3)]
-    )
+    grown = exponent(sizes, [[seconds(lambda f=f: measures(f)) for f in frames] for _ in range(3)])
     found.append(
         Claim(
             f"the DCR measures grow at most as n^2.05, n = {sizes[0]:,} to {sizes[-1]:,}",

@@ -3,8 +3,8 @@
     python -m benchmarks.permutations [--quick]
 
 n = 50,000 training, held-out and generated rows: every statistic of the family on the observed
-labels and 999 relabellings, with the roles exchanged too, and the pooled p-values; the distances are
-given. Peers: (1) a loop over relabellings, every statistic from the labels by its definition
+labels and 999 relabellings, with the roles exchanged too, and the pooled p-values; the distances
+are given. Peers: (1) a loop over relabellings, every statistic from the labels by its definition
 (numpy and scipy only), measured on a few of them and extrapolated linearly; (2) one dense numpy
 product of the labels with as many rows as there are statistics, which is less than they need.
 """
@@ -106,7 +106,7 @@ def check(groups: tuple[Group, ...], units: Units) -> list[Callable[[np.ndarray]
 
 
 def claims(quick: bool) -> list[Claim]:
-    n, few, rounds = (5_000, 20, 3) if quick else (50_000, 10, 3)
+    n, few, rounds = (5_000, 20, 3) if quick else (50_000, 10, 2)
     groups, units = problem(n)
     functions = check(groups, units)
     rng = np.random.default_rng(1)
@@ -123,9 +123,7 @@ def claims(quick: bool) -> list[Claim]:
     took = float(np.median(ours))
     sizes = (1_000, 2_000, 4_000) if quick else (12_500, 25_000, 50_000)
     problems = [problem(size) for size in sizes]
-    grown = exponent(
-        sizes, [[seconds(lambda p=p: run(*p)) for p in problems] for _ in range(2)]
-    )
+    grown = exponent(sizes, [[seconds(lambda p=p: run(*p)) for p in problems] for _ in range(2)])
     return [
         Claim(
             f"{len(functions)} statistics under {B} relabellings, n = {n:,}, take seconds "

@@ -35,5 +35,5 @@ def reference(script: str) -> dict[str, Any] | None:
                 continue
             code = compile(ast.Module([node], []), str(path), "exec")
             with contextlib.suppress(ImportError):
-                exec(code, names)  # noqa: S102: the user names the checkout to be measured
+                exec(code, names)  # noqa: S102 - the user names the checkout to be measured
     return names

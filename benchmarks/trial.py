@@ -67,7 +67,7 @@ def claims(quick: bool) -> list[Claim]:
             )
 
     slow, fast, equal = [], [], []
-    for _ in range(1 if quick else 3):
+    for _ in range(1 if quick else 2):
         fast.append(seconds(lambda: [trial(False, rng) for _ in range(REPEATS)]) / REPEATS)
         equal.append(seconds(lambda: trial(True, rng)))
         slow.append(seconds(run_theirs))

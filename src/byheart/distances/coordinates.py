@@ -33,9 +33,9 @@ from byheart.errors import InputError, UsageError
 Array = NDArray[np.float64]
 
 _REACH = 12.0  # deviations of the kernel, see the module's introduction
-# Pairs of points looked at together: 64 KiB an array, which stay in the cache. From 10,000 values on
-# OpenBLAS shares a dot product among threads, and on a busy machine waiting for them takes longer
-# than everything else.
+# Pairs of points looked at together: 64 KiB an array, which stay in the cache. From 10,000 values
+# on OpenBLAS shares a dot product among threads, and on a busy machine waiting for them takes
+# longer than everything else.
 _PAIRS = 2**13
 
 
