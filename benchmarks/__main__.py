@@ -11,7 +11,6 @@ measured". Every benchmark runs in a process of its own.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import platform
 from collections.abc import Sequence
@@ -19,15 +18,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.claims import Claim, machine, show
+from benchmarks.claims import Claim, machine, measure, show
 
 NAMES = ("neighbours", "audit", "permutations", "coordinates", "trial", "nearest_record", "memory")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "explanation" / "benchmarks.md"
-
-
-def measure(name: str, quick: bool) -> list[Claim]:
-    claims: list[Claim] = importlib.import_module(f"benchmarks.{name}").claims(quick)
-    return claims
 
 
 def processor() -> str:

@@ -6,6 +6,7 @@ over rounds of the ratio within a round, so that a busy machine disturbs both al
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import time
@@ -107,6 +108,12 @@ def show(claims: Sequence[Claim]) -> None:
     """Print the claims of one benchmark."""
     for claim in claims:
         print(f"{claim.verdict}: {claim.claim}\n    {claim.measured} against {claim.peer}")
+
+
+def measure(name: str, quick: bool) -> list[Claim]:
+    """Return the claims of one benchmark, by its module's name."""
+    found: list[Claim] = importlib.import_module(f"benchmarks.{name}").claims(quick)
+    return found
 
 
 def extrapolated(times: Sequence[float], factor: float) -> list[float]:

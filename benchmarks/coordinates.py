@@ -4,7 +4,8 @@
 
 n = 10,000 training, fresh and generated points of 64 coordinates. Peers: the same five sums over
 all pairs in numpy, measured at 1,000 points and extrapolated by the square; and, if
-BYHEART_REFERENCE names a checkout of the paper's code (its simulation.py), its two distances, extrapolated too.
+BYHEART_REFERENCE names a checkout of the paper's code (its simulation.py), its two distances,
+extrapolated too.
 """
 
 from __future__ import annotations
