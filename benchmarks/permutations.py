@@ -53,7 +53,8 @@ def plain(statistic: st.Statistic) -> Callable[[np.ndarray], float]:
     """Return the statistic as a plain function of one labelling, by its definition."""
     if isinstance(statistic, st.BerkJones):
         order, cuts, marked = statistic.order, statistic.cuts, statistic.marked
-        tails = [hypergeom(len(order), marked, c).logsf(np.arange(c + 1) - 1) for c in cuts]
+        masses = [hypergeom(len(order), marked, c).logpmf(np.arange(c + 1)) for c in cuts]
+        tails = [np.logaddexp.accumulate(mass[::-1])[::-1] for mass in masses]
 
         def berk_jones(labels: np.ndarray) -> float:
             counts = np.cumsum(labels[order], dtype=np.int64)[cuts - 1]
