@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.claims import Claim
 from byheart._check import memory
 from byheart.auditing.memory import Audit
 
+MODULE = "memory"
 ROLES = ("train", "heldout", "generated")
 
 
@@ -67,6 +69,24 @@ def peak(folder: Path, limit: int, permutations: int = 999) -> tuple[int, float]
     if process.returncode:
         raise SystemExit(f"the audit ended with status {process.returncode}")
     return highest, time.perf_counter() - start
+
+
+def claims(quick: bool) -> list[Claim]:
+    """Audit inputs larger than the limit."""
+    limit = 256 << 20
+    rows, dimension = (4_000, 8192) if quick else (8_000, 4096)
+    with tempfile.TemporaryDirectory() as name:
+        inputs = write_sets(Path(name), (rows, rows, rows), dimension)
+        highest, seconds = peak(Path(name), limit)
+    return [
+        Claim(
+            f"peak memory stays below {limit >> 20} MiB, 3 x {rows:,} mapped rows of {dimension:,}",
+            f"the inputs, {inputs >> 20:,} MiB",
+            f"{highest >> 20} MiB, {inputs / highest:.1f} times less, in {seconds:.0f} s",
+            highest < limit < inputs,
+            MODULE,
+        )
+    ]
 
 
 def main() -> None:

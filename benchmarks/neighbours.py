@@ -3,29 +3,27 @@
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m benchmarks.neighbours [--quick]
 
 Peers: one bare float32 product of the same size (the limit), two faiss IndexFlatL2 searches and two
-scikit-learn brute-force queries for the same two answers (k = 32 one way, k = 1 the other).
+scikit-learn brute-force queries for the same two answers (k = 32 one way, k = 1 the other); growth
+with rows and dimension is in benchmarks/audit.py.
 Times are medians of repeats in turn, so that a busy machine disturbs all alike.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
+from benchmarks.claims import Claim, Ratio, machine, seconds, show
 from byheart.distances.neighbours import two_way, within
 
+MODULE = "neighbours"
 K = 32
-
-
-def seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+PEERS = {
+    "faiss": "two faiss IndexFlatL2 searches",
+    "sklearn": "two brute-force scikit-learn queries",
+}
 
 
 def peers(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], object]]:
@@ -55,7 +53,8 @@ def peers(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], object]]:
     return calls
 
 
-def compare(rows: int, dimension: int, repeats: int, peer_repeats: int) -> None:
+def compare(rows: int, dimension: int, repeats: int, peer_repeats: int) -> list[Claim]:
+    """Return the claims at one size; the peers run in the first `peer_repeats` rounds only."""
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((rows, dimension), dtype=np.float32) for _ in range(2))
     calls = peers(x, y)
@@ -65,44 +64,41 @@ def compare(rows: int, dimension: int, repeats: int, peer_repeats: int) -> None:
         for name, call in calls.items():
             if repeat < peer_repeats or name in ("product", "two_way", "within"):
                 times[name].append(seconds(call))
-    median = {name: float(np.median(values)) for name, values in times.items()}
-    ours, bare = median["two_way"], median["product"]
-    line = (
-        f"{rows:>7} {dimension:>6} {bare:>9.3f} {ours / bare:>8.2f} {median['within'] / bare:>8.2f}"
-    )
-    for name in ("faiss", "sklearn"):
-        line += f" {median[name] / ours:>9.2f}" if name in median else f" {'-':>9}"
-    print(line, flush=True)
+    shape = f"{rows:,} x {rows:,} rows in {dimension:,} dimensions"
+    bare, ours = times["product"], times["two_way"]
+    both, among = Ratio.of(ours, bare), Ratio.of(times["within"], bare)
+    found = [
+        Claim(
+            f"both ways, {shape}: less than the two products that two searches pay for",
+            f"one bare product, {np.median(bare):.2f} s",
+            f"{both} products (all pairs within one set: {among})",
+            both.value < 2,
+            MODULE,
+        )
+    ]
+    for name, peer in PEERS.items():
+        claim = f"both ways, {shape}: faster than {name}"
+        if name not in times:
+            found.append(Claim(claim, peer, "not installed", None, MODULE))
+            continue
+        ratio = Ratio.of(times[name], ours[: len(times[name])])
+        found.append(Claim(claim, peer, f"{ratio} times as fast", ratio.value > 1, MODULE))
+    return found
 
 
-def growth(dimension: int, small: int, large: int) -> float:
-    rng = np.random.default_rng(1)
-    found = []
-    for rows in (small, large):
-        x, y = (rng.standard_normal((rows, dimension), dtype=np.float32) for _ in range(2))
-        found.append(float(np.median([seconds(lambda: two_way(x, y, K)) for _ in range(3)])))  # noqa: B023
-    return math.log(found[1] / found[0]) / math.log(large / small)
+def claims(quick: bool) -> list[Claim]:
+    if quick:
+        return [claim for dimension in (64, 512) for claim in compare(2_000, dimension, 3, 3)]
+    sizes = ((64, 5, 3), (512, 5, 2), (3072, 2, 1))
+    return [claim for size in sizes for claim in compare(10_000, *size)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="2,000 rows, a few seconds")
     quick = parser.parse_args().quick
-    for pool in threadpool_info():
-        if pool["user_api"] == "blas":
-            kernel = f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}"
-            print(f"BLAS: {kernel}, {pool['num_threads']} threads")
-    print("two_way and within: time / one bare product. faiss and sklearn: their time / two_way.")
-    print(f"{'rows':>7} {'d':>6} {'product s':>9} {'two_way':>8} {'within':>8}", end="")
-    print(f" {'faiss':>9} {'sklearn':>9}")
-    if quick:
-        for dimension in (64, 512, 3072):
-            compare(2000, dimension, 3, 3)
-        return
-    compare(10_000, 64, 7, 3)
-    compare(10_000, 512, 5, 2)
-    compare(10_000, 3072, 3, 1)
-    print(f"time grows as rows^{growth(64, 5_000, 20_000):.2f} (d = 64, 5,000 to 20,000 rows)")
+    print(machine())
+    show(claims(quick))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import cache
 from threading import Lock
 
 import numpy as np
@@ -36,10 +37,15 @@ _BLOCK_VALUES = 1 << 25  # of float32 that a block of queries may hold
 _THREAD_MEMORY = 24 << 20  # selection and recheck of one thread, beyond its block and its tile
 
 
+@cache  # to look for libraries takes longer than a small pass; numpy's is loaded by now
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
 def thread_count() -> int:
     """Return the number of threads that products may use: as set for the BLAS, else the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = [pool["num_threads"] for pool in ThreadpoolController().select(user_api="blas").info()]
+    found = [pool["num_threads"] for pool in _blas().info()]
     return max(1, min(cores or 1, max(found, default=cores or 1)))
 
 
@@ -98,7 +104,7 @@ class Pass:
 
     def run(self) -> None:
         """Fill in `forward` and `backward`; each product runs in the thread that calls it."""
-        with ThreadpoolController().select(user_api="blas").limit(limits=1):
+        with _blas().limit(limits=1):
             with closing(self._stripes()) as stripes:
                 for start, stop, lists in stripes:
                     self._settle_stripe(start, stop, lists)
@@ -110,7 +116,7 @@ class Pass:
         Of a symmetric pass, those of the queries hold all, and there are none of references.
         """
         back = [np.empty((0, self.size_back), np.int64)]
-        with ThreadpoolController().select(user_api="blas").limit(limits=1):
+        with _blas().limit(limits=1):
             for start, stop, lists in self._stripes():
                 if self.symmetric:
                     self._settle_stripe(start, stop, lists)
@@ -129,6 +135,11 @@ class Pass:
 
     def _each(self, items: range, work: Callable[[int, int], None]) -> None:
         """Call work(item, thread) on all items, ascending; the first failure stops them all."""
+        threads = min(self.threads, len(items))
+        if threads == 1:  # to start threads and to wait for them costs more than a small problem
+            for item in items:
+                work(item, 0)
+            return
         waiting = deque(items)
 
         def worker(thread: int) -> None:
@@ -139,9 +150,9 @@ class Pass:
                     return
                 work(item, thread)
 
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             try:
-                for future in [pool.submit(worker, thread) for thread in range(self.threads)]:
+                for future in [pool.submit(worker, thread) for thread in range(threads)]:
                     future.result()
             except BaseException:
                 waiting.clear()

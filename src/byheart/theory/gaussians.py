@@ -262,16 +262,22 @@ def log_kernel_pairs(
     squared_a, squared_b = np.sum(a**2, axis=1), np.sum(b**2, axis=1)
     total = -math.inf
     for i in range(0, len(a), block):
-        for j in range(0, len(b), block):
+        # Without others the blocks below the diagonal repeat those above it.
+        for j in range(i if others is None else 0, len(b), block):
             rows, columns = slice(i, i + block), slice(j, j + block)
-            logs = squared_a[rows, None] + squared_b[columns] - 2 * a[rows] @ b[columns].T
-            logs = np.maximum(logs, 0.0) / (-2 * variance)
+            logs = (-2 * a[rows]) @ b[columns].T
+            logs += squared_a[rows, None]
+            logs += squared_b[columns]
+            np.maximum(logs, 0.0, out=logs)
+            logs /= -2 * variance
             if others is None and i == j:
                 np.fill_diagonal(logs, -np.inf)
             peak = float(logs.max())
             if peak > -math.inf:
-                part = peak + math.log(float(np.sum(np.exp(logs - peak))))
-                total = float(np.logaddexp(total, part))
+                logs -= peak
+                part = peak + math.log(float(np.exp(logs, out=logs).sum()))
+                twice = others is None and i < j
+                total = float(np.logaddexp(total, part + math.log(2) if twice else part))
     count = len(a) * (len(a) - 1) if others is None else len(a) * len(b)
     return float(total - math.log(count) - a.shape[1] / 2 * (LOG_2PI + math.log(variance)))
 
