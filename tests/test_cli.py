@@ -107,6 +107,14 @@ def test_further_metrics_are_asked_for_and_verified(sets):
     assert run(["verify", str(report)]) == 0
 
 
+def test_verify_takes_the_memory_of_a_large_audit(sets, capsys):
+    assert audit(sets) == 0
+    report = str(sets / "report" / "report.json")
+    assert run(["verify", report, "--max-memory", "2GiB"]) == 0
+    assert run(["verify", report, "--max-memory", "1MiB"]) == 2
+    assert "max_memory" in capsys.readouterr().err
+
+
 def test_verify_never_imports_what_a_report_names(sets, capsys):
     audit(sets)
     report = sets / "report" / "report.json"

@@ -441,6 +441,9 @@ def verify(
     groups: Annotated[
         str | None, typer.Option(help="The report's --groups, when it was a file.")
     ] = None,
+    max_memory: Annotated[
+        str, typer.Option(help="Memory of the audit; the result does not depend on it.")
+    ] = "1GiB",
 ) -> None:
     """Hash the inputs of a report again, repeat the audit, compare.
 
@@ -455,6 +458,7 @@ def verify(
             device=device,
             feature_cache=feature_cache,
             groups=groups,
+            max_memory=max_memory,
             progress=say,
         )
     if differences:

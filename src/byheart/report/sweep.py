@@ -78,7 +78,8 @@ def summary(plan: Plan, records: list[Record], store: Path) -> None:
                 style="yellow",
             )
         )
-    console.print(Text(f"next: byheart transition {store}"))
+    if len(failed) < len(records):
+        console.print(Text(f"next: byheart transition {store}"))
 
 
 def summary_json(plan: Plan, records: list[Record]) -> str:

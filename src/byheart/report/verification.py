@@ -18,6 +18,7 @@ def verify(
     device: str = "cpu",
     feature_cache: str | Path | None = None,
     groups: str | None = None,
+    max_memory: str | int = "1GiB",
     progress: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Return one line per difference between the report at `path` and a new audit; [] if none.
@@ -63,6 +64,7 @@ def verify(
         groups=groups,
         ignore=tuple(given.get("ignore") or ()),
         image_size=tuple(size) if isinstance(size, list) else size,
+        max_memory=max_memory,
         metrics=given.get("metrics", "tables"),
         progress=progress,
     )
