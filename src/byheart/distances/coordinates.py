@@ -145,7 +145,7 @@ def _pair_sum(a: _Column, width: float) -> float:
     """Return Σ_i≠j exp(−(a_i − a_j)²/(2 width²)): equal values, and twice the pairs above."""
     first = np.arange(1, len(a.values) + 1)
     stop = np.searchsorted(a.values, a.values + _REACH * width, "right")
-    equal = float(a.times @ (a.times - 1))
+    equal = float(np.sum(a.times * (a.times - 1)))
     return equal + 2 * _run_sum(a, a, first, np.maximum(stop - first, 0), width)
 
 
