@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, final
 
@@ -118,6 +119,8 @@ class _Worker:
     def start(cls, task: Task, material: Any) -> _Worker:
         # spawn: a forked child would inherit the locks of the parent's threads
         context = multiprocessing.get_context("spawn")
+        # Started on the way by the first worker, it would let interrupts through again.
+        resource_tracker.ensure_running()
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, task, material), daemon=True)
         with _environment(ENVIRONMENT), _interrupts_blocked():
