@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from byheart.distances.coordinates import relative_coordinate_distance
 from byheart.experiments.record import Record
 from byheart.experiments.reproduce_linear import PAPER
-from byheart.experiments.reproduction import Claim, Laboratory, Reproduction, Table
+from byheart.experiments.reproduction import Claim, Curve, Laboratory, Reproduction, Table
 from byheart.experiments.scales import scale_text
 from byheart.experiments.transition import TransitionResult
 from byheart.intervals import wilson
@@ -46,7 +46,6 @@ def reproduce_unet(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     digits = laboratory.curve(
         "A residual network on digits, audited", "digits", _digits(digits_repeats)
     )
-    audits = laboratory.run("digits", _digits(digits_repeats))
     with one_thread():
         known = {
             (kind, coded): _known(kind, sizes, KNOWN_REPEATS[quick], as_coded=coded)
@@ -61,9 +60,9 @@ def reproduce_unet(laboratory: Laboratory, *, quick: bool) -> Reproduction:
             f"128, 10 epochs, {repeats} networks for each n; digits: a residual network, 400 "
             f"gradient steps, {digits_repeats} networks for each n"
         ),
-        claims=_claims(known, sizes, unet.result, digits.result, audits),
+        claims=_claims(known, sizes, unet.result, digits),
         curves=(unet, digits),
-        tables=(_measures(known, sizes), _audits(audits)),
+        tables=(_measures(known, sizes), _audits(digits.records)),
     )
 
 
@@ -112,8 +111,7 @@ def _claims(
     known: dict[tuple[str, bool], dict[int, tuple[int, int]]],
     sizes: Sequence[int],
     unet: TransitionResult,
-    digits: TransitionResult,
-    audits: list[Record],
+    digits: Curve,
 ) -> tuple[Claim, ...]:
     coded = known["copies", True]
     hits, trials = (sum(column) for column in zip(*coded.values(), strict=True))
@@ -122,8 +120,9 @@ def _claims(
     )
     last = unet.curve[-1]
     smallest, largest = DIGIT_SIZES[0], DIGIT_SIZES[-1]
-    found = {n: _verdicts(audits, n) for n in (smallest, largest)}
-    crossed = found[smallest][0] == found[smallest][1] and digits.n_mem.estimate is not None
+    found = {n: _verdicts(digits.records, n) for n in (smallest, largest)}
+    scales = digits.result
+    crossed = found[smallest][0] == found[smallest][1] and scales.n_mem.estimate is not None
     return (
         Claim(
             "P(Delta > 0) of the U-Net rises to 1 as n grows, so it passes to generalization.",
@@ -144,14 +143,14 @@ def _claims(
             "Realistic diffusion models show both regimes as n grows.",
             f"On digits, {found[smallest][0]} of {found[smallest][1]} networks are found to "
             f"memorize at n = {smallest}, {found[largest][0]} of {found[largest][1]} at n = "
-            f"{largest:,}; half of them at n_mem = {scale_text(digits.n_mem)}, and the samples get "
-            f"better from n_gen = {scale_text(digits.n_gen)} on: {digits.aligned}.",
+            f"{largest:,}; half of them at n_mem = {scale_text(scales.n_mem)}, and the samples get "
+            f"better from n_gen = {scale_text(scales.n_gen)} on: {scales.aligned}.",
             "yes" if crossed else "partly",
         ),
     )
 
 
-def _verdicts(records: list[Record], n: int) -> tuple[int, int]:
+def _verdicts(records: Sequence[Record], n: int) -> tuple[int, int]:
     """Return how many networks of size n memorize, and how many there are."""
     outcomes = [r.outcome for r in records if r.n == n and r.outcome]
     return sum(o.figures["verdict"] == "memorizes" for o in outcomes), len(outcomes)
@@ -177,7 +176,7 @@ def _measures(
     )
 
 
-def _audits(records: list[Record]) -> Table:
+def _audits(records: Sequence[Record]) -> Table:
     rows = []
     for n in sorted({record.n for record in records}):
         outcomes = [r.outcome for r in records if r.n == n and r.outcome]

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from byheart.experiments.engines import Engine
 from byheart.experiments.plan import Measure, Plan
 from byheart.experiments.record import Record
-from byheart.experiments.store import Store
 from byheart.experiments.sweep import sweep
 from byheart.experiments.transition import TransitionResult, transition
 
@@ -37,11 +36,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Curve:
-    """A sweep's transition, with the words for what was measured."""
+    """A sweep's transition and its records, with the words for what was measured."""
 
     title: str
     measure: Measure
     result: TransitionResult
+    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -102,5 +102,5 @@ class Laboratory:
     def curve(self, title: str, name: str, sections: dict[str, Any]) -> Curve:
         """Run a plan and return its transition."""
         records = self.run(name, sections)
-        with Store.read(self.folder / f"{name}.sqlite") as kept:
-            return Curve(title, kept.plan.measure, transition(records))
+        measure = Plan.parse(sections, where=name).measure
+        return Curve(title, measure, transition(records), tuple(records))
