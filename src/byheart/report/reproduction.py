@@ -9,6 +9,7 @@ from pathlib import Path
 from byheart.experiments.reproduction import Reproduction
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
+from byheart.report.script import POLICY
 
 STYLES = {"yes": "bold green", "partly": "bold yellow", "no": "bold red"}
 WORDS = {"yes": "agrees", "partly": "agrees in part", "no": "does not agree"}
@@ -39,6 +40,8 @@ def write_html(result: Reproduction, path: Path) -> Path:
             words=WORDS,
             colours=COLOURS,
             charts=charts,
+            policy=POLICY,
+            script=None,
             created=timestamp(),
             version=__version__,
         )

@@ -11,6 +11,7 @@ from byheart.experiments.scales import Scale, interval_text, number
 from byheart.experiments.transition import TransitionResult
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
+from byheart.report.script import POLICY
 from byheart.report.wording import percent, sentence_of
 
 SIGNS: dict[Alignment, str] = {
@@ -70,6 +71,8 @@ def write_html(
             factor=f"{FACTOR:g}",
             source=source,
             measure=measure,
+            policy=POLICY,
+            script=None,
             created=timestamp(),
             version=__version__,
         )
