@@ -32,6 +32,24 @@ app = typer.Typer(
 )
 
 
+# Options that stand in several commands.
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
+Ignore = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="Table column to leave out.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(help="Bring images of different sizes to this square.")
+]
+Device = Annotated[
+    str, typer.Option(metavar="cpu|cuda|cuda:N", help="Where a model of --features runs.")
+]
+TrialEngine = Annotated[
+    str, typer.Option(metavar="serial|process|ray", help="Where the trials run.")
+]
+Workers = Annotated[int | None, typer.Option(help="Trials at a time; by default one a core.")]
+
+
 class Experiment(StrEnum):
     """Experiments of arXiv 2411.17807."""
 
@@ -60,7 +78,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the two reports and the data.")] = Path(
         "byheart-demo"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Audit a model that memorizes and one that generalizes, on real digits.
 
@@ -92,7 +110,7 @@ def audit(
     out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path(
         "byheart-report"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Level of the test and of all bounds.")] = 0.05,
     fdr: Annotated[float, typer.Option(help="False discovery rate of the copied points.")] = 0.1,
     tolerance: Annotated[
@@ -108,9 +126,7 @@ def audit(
             metavar="raw|hf:FOLDER_OR_NAME|FILE.onnx|MODULE:FUNCTION", help="What to compare."
         ),
     ] = "raw",
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda|cuda:N", help="Where a model of --features runs.")
-    ] = "cpu",
+    device: Device = "cpu",
     feature_cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the vectors of --features here.")
     ] = None,
@@ -118,12 +134,8 @@ def audit(
         str | None,
         typer.Option(metavar="COLUMN|FILE", help="Rows that belong together."),
     ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Table column to leave out.")
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Bring images of different sizes to this square.")
-    ] = None,
+    ignore: Ignore = None,
+    image_size: ImageSize = None,
     fail_on: Annotated[
         str,
         typer.Option(metavar="copies,traces,memorizes,inconclusive", help="Exit with 1 on these."),
@@ -202,7 +214,7 @@ def compare(
         list[Path], typer.Argument(metavar="A.json B.json ...", help="Two report.json or more.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for compare.html.")] = Path("byheart-compare"),
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Put several audits side by side, and say what makes the comparison unfair.
 
@@ -244,7 +256,7 @@ def theory(
     ],
     time: Annotated[float, typer.Option(help="Diffusion time T.")] = 2.0,
     noise_scale: Annotated[float, typer.Option(help="Noise scale lambda.")] = 1.0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Solve the linear one-step diffusion model of arXiv 2411.17807 in closed form.
 
@@ -264,17 +276,13 @@ def theory(
 @app.command()
 def plan(
     data: Annotated[str, typer.Option(help="Samples of the data, in any format of audit.")],
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
     noise_floor: Annotated[
         float | None,
         typer.Option(help="Variance at which sampling stops, in squared units of the data."),
     ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Table column to leave out.")
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Bring images of different sizes to this square.")
-    ] = None,
+    ignore: Ignore = None,
+    image_size: ImageSize = None,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Say how many rows a linear model needs to learn data of this covariance.
@@ -309,12 +317,8 @@ def plan(
 def sweep(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.toml", help="What to train and measure.")],
     store: Annotated[Path, typer.Option(help="SQLite file of the records; made when missing.")],
-    engine: Annotated[
-        str, typer.Option(metavar="serial|process|ray", help="Where the trials run.")
-    ] = "process",
-    workers: Annotated[
-        int | None, typer.Option(help="Trials at a time; by default one a core.")
-    ] = None,
+    engine: TrialEngine = "process",
+    workers: Workers = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Run trials again that ended in an error.")
     ] = False,
@@ -358,7 +362,7 @@ def transition(
     ] = None,
     level: Annotated[float, typer.Option(help="Probability that an interval misses.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Say where a model stops memorizing as its data grow, and whether it gets better there.
 
@@ -389,15 +393,12 @@ def reproduce(
     experiment: Annotated[Experiment, typer.Argument(help="Which of the paper's experiments.")],
     quick: Annotated[bool, typer.Option("--quick", help="Minutes instead of hours.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder; by default byheart-linear or byheart-unet.")
+        Path | None,
+        typer.Option(help="Folder; by default byheart-linear or byheart-unet, -quick added."),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="serial|process|ray", help="Where the trials run.")
-    ] = "process",
-    workers: Annotated[
-        int | None, typer.Option(help="Trials at a time; by default one a core.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    engine: TrialEngine = "process",
+    workers: Workers = None,
+    json: Json = False,
 ) -> None:
     """Repeat an experiment of arXiv 2411.17807 and put its claims beside what is measured.
 
@@ -432,9 +433,7 @@ def verify(
     features: Annotated[
         str, typer.Option(help="The report's --features; never taken from the report.")
     ] = "raw",
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda|cuda:N", help="Where a model of --features runs.")
-    ] = "cpu",
+    device: Device = "cpu",
     feature_cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The --feature-cache of the audit.")
     ] = None,
