@@ -30,19 +30,9 @@ ROWS = np.random.default_rng(0).normal(size=(2200, 5))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster(local_cluster):
     """One cluster for all tests of the module: a pass joins what it finds connected."""
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        log_to_driver=False,
-        logging_level=40,
-    )
-    yield
-    ray.shutdown()
 
 
 def assert_same_bits(found, expected):

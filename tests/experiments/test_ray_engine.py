@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from test_engines import TRIALS, by_trial, failing, product
+from test_engines import TRIALS, by_trial, dying, failing, product
 
 from byheart.errors import UsageError
 from byheart.experiments.engines import SerialEngine
@@ -26,28 +23,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster(local_cluster):
     """One cluster for all tests of the module: the engine joins what it finds connected."""
     for module in ("test_engines", __name__):  # the workers cannot import the tests
         ray.cloudpickle.register_pickle_by_value(sys.modules[module])
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        log_to_driver=False,
-        logging_level=40,
-    )
-    yield
-    ray.shutdown()
-
-
-def dying(material, trial):
-    mark = Path(material) / f"{trial.n}-{trial.repeat}"
-    if trial.n == 16 or (trial.n == 8 and not mark.exists()):
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return Outcome(True, 0.0, float(trial.n))
 
 
 def sharing(material, trial):

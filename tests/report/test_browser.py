@@ -13,23 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from test_page import SECTIONS
 
 from byheart.report.comparison import compare
 from byheart.report.comparison_page import write_html as write_comparison
 from byheart.report.document import write_json
 
 CHROMIUM = shutil.which("chromium")
-SECTIONS = [
-    "evidence",
-    "where",
-    "tests",
-    "controls",
-    "next",
-    "reading",
-    "limits",
-    "cite",
-    "details",
-]
 NAMES = [
     "copies-images",
     "copies-table",

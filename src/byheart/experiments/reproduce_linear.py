@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byheart.distances.relative import FRESH_ROWS, relative_distance
-from byheart.experiments.record import Record
+from byheart.experiments.record import Outcome
 from byheart.experiments.reproduction import Claim, Curve, Laboratory, Reproduction, Table
 from byheart.experiments.scales import number, scale_text
-from byheart.intervals import wilson
+from byheart.intervals import Interval, wilson
 from byheart.theory.gaussians import GaussianLaw
 from byheart.theory.solvable_model import LinearOneStep
 from byheart.theory.transition import Transition
@@ -202,48 +203,61 @@ def _effects(laboratory: Laboratory, repeats: int, *, quick: bool) -> Table:
     )
 
 
+@dataclass(frozen=True)
+class _Cell:
+    """The training runs of one number of steps at one n: quality, and how many had Delta > 0."""
+
+    quality: float
+    error: float
+    hits: int
+    trials: int
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome]) -> _Cell:
+        values = [outcome.distance for outcome in outcomes]
+        error = float(np.std(values, ddof=1) / math.sqrt(len(values)))
+        hits = sum(outcome.positive for outcome in outcomes)
+        return cls(float(np.mean(values)), error, hits, len(values))
+
+    @property
+    def share(self) -> float:
+        return self.hits / self.trials
+
+    @property
+    def interval(self) -> Interval:
+        return wilson(self.hits, self.trials)
+
+
 def _steps(laboratory: Laboratory, repeats: int, steps: Sequence[int]) -> tuple[Table, Claim]:
     """Quality and memorization over the number of steps."""
-    cells: dict[tuple[int, int], list[Record]] = {}
+    cells = {}
     for count in steps:
-        for record in laboratory.run(
-            f"linear-steps{count}", _plan(STEP_SIZES, repeats, steps=count)
-        ):
-            cells.setdefault((count, record.n), []).append(record)
-
-    def quality(count: int, n: int) -> tuple[float, float]:
-        values = [r.outcome.distance for r in cells[count, n] if r.outcome]
-        return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
-
-    def share(count: int, n: int) -> tuple[int, int]:
-        signs = [r.outcome.positive for r in cells[count, n] if r.outcome]
-        return sum(signs), len(signs)
-
+        plan = _plan(STEP_SIZES, repeats, steps=count)
+        records = laboratory.run(f"linear-steps{count}", plan)
+        for n in STEP_SIZES:
+            cells[count, n] = _Cell.of([r.outcome for r in records if r.n == n and r.outcome])
     rows = []
     for count in steps:
         row = [str(count)]
         for n in STEP_SIZES:
-            mean, error = quality(count, n)
-            hits, trials = share(count, n)
-            low, high = wilson(hits, trials)
-            row += [f"{mean:.2f} ± {error:.2f}", f"{hits / trials:.2f} [{low:.2f}, {high:.2f}]"]
+            cell = cells[count, n]
+            low, high = cell.interval
+            row += [
+                f"{cell.quality:.2f} ± {cell.error:.2f}",
+                f"{cell.share:.2f} [{low:.2f}, {high:.2f}]",
+            ]
         rows.append(tuple(row))
-    best = {n: min((quality(count, n)[0], count) for count in steps)[1] for n in STEP_SIZES}
+    best = {n: min((cells[count, n].quality, count) for count in steps)[1] for n in STEP_SIZES}
+    one = {n: cells[steps[0], n] for n in STEP_SIZES}
     better = all(
-        quality(best[n], n)[0] + 2 * math.hypot(quality(best[n], n)[1], quality(steps[0], n)[1])
-        < quality(steps[0], n)[0]
+        cells[best[n], n].quality + 2 * math.hypot(cells[best[n], n].error, one[n].error)
+        < one[n].quality
         for n in STEP_SIZES
     )
-    largest = max(
-        abs(share(c, n)[0] / share(c, n)[1] - share(steps[0], n)[0] / share(steps[0], n)[1])
-        for c in steps
-        for n in STEP_SIZES
-    )
+    largest = max(abs(cell.share - one[n].share) for (_, n), cell in cells.items())
     overlap = all(
-        wilson(*share(c, n))[0] <= wilson(*share(steps[0], n))[1]
-        and wilson(*share(steps[0], n))[0] <= wilson(*share(c, n))[1]
-        for c in steps
-        for n in STEP_SIZES
+        cell.interval[0] <= one[n].interval[1] and one[n].interval[0] <= cell.interval[1]
+        for (_, n), cell in cells.items()
     )
     headings = ["steps"]
     for n in STEP_SIZES:
@@ -256,17 +270,16 @@ def _steps(laboratory: Laboratory, repeats: int, steps: Sequence[int]) -> tuple[
         "point. E KL with its standard error, P with Wilson's 95% interval.",
     )
     optimum = ", ".join(f"{best[n]} at n = {n}" for n in STEP_SIZES)
+    still_falls = all(best[n] == steps[-1] for n in STEP_SIZES)
     claim = Claim(
         "More sampling steps improve quality but not memorization, and there is an optimal number.",
         f"E KL is least at {optimum}, of {steps[0]} to {steps[-1]} steps tried; P(Delta > 0) "
         f"changes by at most {largest:.2f} between them. "
         + (
             "E KL still falls at the largest number tried: no optimum in this range."
-            if all(best[n] == steps[-1] for n in STEP_SIZES)
+            if still_falls
             else "The optimum lies inside the range tried."
         ),
-        ("partly" if all(best[n] == steps[-1] for n in STEP_SIZES) else "yes")
-        if better and overlap
-        else "no",
+        "no" if not (better and overlap) else "partly" if still_falls else "yes",
     )
     return table, claim

@@ -124,58 +124,45 @@ def _charts(comparison: Comparison) -> list[tuple[str, altair.LayerChart]]:
     entries = comparison.entries
     names = [f"{i + 1} {entry.name[-40:]}" for i, entry in enumerate(entries)]
 
-    def drawn(
-        values: list[float | None], ends: list[Interval | None], **words: Any
-    ) -> altair.LayerChart:
-        known = [math.nan if value is None else value for value in values]
-        return comparison_chart(names, known, ends, **words)
-
     charts: list[tuple[str, altair.LayerChart]] = []
-    if any(entry.memorized_share is not None for entry in entries):
-        charts.append(
-            (
-                "bound",
-                drawn(
-                    [entry.memorized_share for entry in entries],
-                    [None] * len(entries),
-                    title="Memorized, at least",
-                    subtitle="Share of the training set, a bound from below. Left is good.",
-                    unit="share of training points",
-                    percent=True,
-                ),
-            )
-        )
-    if any(entry.auc is not None for entry in entries):
-        charts.append(
-            (
-                "auc",
-                drawn(
-                    [entry.auc for entry in entries],
-                    [entry.auc_interval for entry in entries],
-                    title="Membership AUC",
-                    subtitle="Right of the dashed line at 50% (chance) means memorization. On the "
-                    "line is good.",
-                    unit="AUC",
-                    reference=0.5,
-                    percent=True,
-                ),
-            )
-        )
-    if any(entry.delta is not None for entry in entries):
-        charts.append(
-            (
-                "delta",
-                drawn(
-                    [entry.delta for entry in entries],
-                    [entry.delta_interval for entry in entries],
-                    title="Relative distance Delta, KL form",
-                    subtitle="Left of the dashed line at 0 means memorization. At the middle "
-                    "bandwidth of each report.",
-                    unit="Delta (nats)",
-                    reference=0.0,
-                ),
-            )
-        )
+
+    def add(
+        name: str, values: list[float | None], ends: list[Interval | None], **words: Any
+    ) -> None:
+        if any(value is not None for value in values):
+            known = [math.nan if value is None else value for value in values]
+            charts.append((name, comparison_chart(names, known, ends, **words)))
+
+    add(
+        "bound",
+        [entry.memorized_share for entry in entries],
+        [None] * len(entries),
+        title="Memorized, at least",
+        subtitle="Share of the training set, a bound from below. Left is good.",
+        unit="share of training points",
+        percent=True,
+    )
+    add(
+        "auc",
+        [entry.auc for entry in entries],
+        [entry.auc_interval for entry in entries],
+        title="Membership AUC",
+        subtitle="Right of the dashed line at 50% (chance) means memorization. On the line is "
+        "good.",
+        unit="AUC",
+        reference=0.5,
+        percent=True,
+    )
+    add(
+        "delta",
+        [entry.delta for entry in entries],
+        [entry.delta_interval for entry in entries],
+        title="Relative distance Delta, KL form",
+        subtitle="Left of the dashed line at 0 means memorization. At the middle bandwidth of "
+        "each report.",
+        unit="Delta (nats)",
+        reference=0.0,
+    )
     return charts
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from byheart.auditing.result import AuditResult, InputSet
 from byheart.report.document import printable
+from byheart.samples.tables import is_number
 
 LISTED = 24  # items of a list among the parameters; report.json has them all
 SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
@@ -126,10 +127,10 @@ def statistic_label(name: str) -> str:
     tail = name.removeprefix("membership_tail_")
     if tail != name:
         score, _, share = tail.rpartition("_")
-        if score in _SCORES and _is_number(share):
+        if score in _SCORES and is_number(share):
             return f"train rows among the closest {percent(float(share))}, by {_SCORES[score]}"
     multiple = name.removeprefix("negative_delta_")
-    if multiple != name and _is_number(multiple):
+    if multiple != name and is_number(multiple):
         return f"−Delta at {multiple} × the median nearest distance"
     return printable(name)
 
@@ -237,11 +238,3 @@ def nested(values: Mapping[str, object]) -> list[tuple[str, str]]:
         else:
             rows.append((name, figure(value)))
     return rows
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

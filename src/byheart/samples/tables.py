@@ -85,7 +85,7 @@ def _read_csv(path: Path, where: str) -> Any:
                     f"{where}: the columns seem to be separated by {mark!r}; "
                     f"separate those of a .csv by commas, of a .tsv by tabs"
                 )
-    if all(_is_number(n) for n in names):
+    if all(is_number(n) for n in names):
         counted = [str(i) for i in range(len(names) + 1)]
         if names not in (counted[:-1], counted[1:]):
             raise InputError(
@@ -172,7 +172,8 @@ def _unique(names: list[str], where: str) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether Python reads `text` as a number."""
     try:
         float(text)
     except ValueError:
