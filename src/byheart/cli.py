@@ -391,7 +391,9 @@ def transition(
 @app.command()
 def reproduce(
     experiment: Annotated[Experiment, typer.Argument(help="Which of the paper's experiments.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Minutes instead of hours.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer runs and variants: minutes.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder; by default byheart-linear or byheart-unet, -quick added."),

@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from byheart.errors import MissingExtraError, UsageError
 from byheart.threads import ENVIRONMENT, cores
+
+T = TypeVar("T")
 
 
 def ray_module() -> Any:
@@ -74,6 +77,57 @@ def joined(workers: int | None = None) -> Iterator[Any]:
 def cpus(ray: Any) -> int:
     """Return how many cores the cluster has, at least 1."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+class Done(NamedTuple, Generic[T]):
+    """A finished task: its item, the attempts it took, and its answer or why there is none."""
+
+    item: T
+    attempts: int
+    answer: Any
+    died: Exception | None
+
+
+def finished(
+    ray: Any,
+    submit: Callable[[T, int], Any],
+    items: Iterable[T],
+    *,
+    at_once: int,
+    attempts: int,
+    what: str,
+) -> Generator[Done[T], None, None]:
+    """Yield a task for each item as it finishes; closing the generator cancels what runs.
+
+    submit: starts the task of an item for the n-th time and returns its reference; give it
+    max_retries=0, for retries are counted here: a task that kills every worker must not run for
+    ever. One whose worker dies is started again, up to `attempts` times. Raises UsageError, which
+    says `what` a worker cannot run, when a task raises.
+    """
+    waiting = deque((item, 1) for item in items)
+    running: dict[Any, tuple[T, int]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                item, attempt = waiting.popleft()
+                running[submit(item, attempt)] = item, attempt
+            (reference,), _ = ray.wait(list(running), num_returns=1)
+            item, attempt = running.pop(reference)
+            try:
+                answers = [ray.get(reference)]
+            except ray.exceptions.RayTaskError as error:
+                raise cannot_run(what, error.cause) from None
+            except ray.exceptions.RayError as error:
+                if attempt < attempts:
+                    waiting.appendleft((item, attempt + 1))
+                else:
+                    yield Done(item, attempt, None, error)
+                continue
+            del reference
+            yield Done(item, attempt, answers.pop(), None)  # nothing here holds it any longer
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
 
 
 def cannot_run(what: str, cause: BaseException) -> UsageError:

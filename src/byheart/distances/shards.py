@@ -19,7 +19,6 @@ A shard of rows goes to the object store once, for all tasks that need it.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from byheart._check import integer
-from byheart.cluster import cannot_run, cpus, ray_module
+from byheart.cluster import cpus, finished, ray_module
 from byheart.distances.lower_bounds import Frame
 from byheart.distances.rows import Array
 from byheart.distances.shortlists import EMPTY, smallest
@@ -151,32 +150,30 @@ class ShardedPass(Pass):
         """Yield the stripes in the order in which they are done."""
         ray = self.ray
         terms = ray.put(Terms(self.frame, self.k, self.size_back - SPARE, self.task_memory))
-        # Retries are counted here: a task that kills every worker must not run for ever.
         remote = ray.remote(num_cpus=1, max_retries=0)(meet)
-        waiting = deque((q, r, 1) for r in self._starts(len(self.y)) for q in self._partners(r))
-        running: dict[Any, tuple[int, int, int]] = {}
+
+        def submit(shards: tuple[int, int], attempt: int) -> Any:
+            q, r = shards
+            own = self.symmetric and q == r
+            right = None if own else self._stored(True, r)
+            return remote.remote(self._stored(False, q), right, shards, terms)
+
+        done = finished(
+            ray,
+            submit,
+            [(q, r) for r in self._starts(len(self.y)) for q in self._partners(r)],
+            at_once=2 * self.cores,  # the next ones get their rows
+            attempts=ATTEMPTS,
+            what="shards",
+        )
         lists: dict[int, Keys] = {}
         left = {start: len(self._partners(start)) for start in self._starts(len(self.y))}
         try:
-            while waiting or running:
-                while waiting and len(running) < 2 * self.cores:  # the next ones get their rows
-                    q, r, attempt = waiting.popleft()
-                    own = self.symmetric and q == r
-                    shards = self._stored(False, q), None if own else self._stored(True, r)
-                    running[remote.remote(*shards, (q, r), terms)] = q, r, attempt
-                (done,), _ = ray.wait(list(running), num_returns=1)
-                q, r, attempt = running.pop(done)
-                try:
-                    met: Met = ray.get(done)
-                except ray.exceptions.RayTaskError as error:
-                    raise cannot_run("shards", error.cause) from None
-                except ray.exceptions.RayError as error:
-                    if attempt == ATTEMPTS:
-                        raise _lost(error) from None
-                    waiting.appendleft((q, r, attempt + 1))
-                    continue
+            for (q, r), _, met, died in done:
+                if died is not None:
+                    raise _lost(died) from None
                 self._take(q, r, met, lists)
-                del met, done
+                del met
                 left[r] -= 1
                 self._tell()
                 if not left[r]:
@@ -184,8 +181,7 @@ class ShardedPass(Pass):
                         del self._rows[True, r]
                     yield r, min(r + self.stripe, len(self.y)), lists.pop(r)
         finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
+            done.close()
             self._rows.clear()
 
     def _stored(self, reference: bool, start: int) -> Any:

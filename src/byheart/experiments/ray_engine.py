@@ -6,12 +6,12 @@ read-only. A cluster's workers need byheart installed, in the same version.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any, final
 
 from byheart import _check
-from byheart.cluster import cannot_run, cpus, joined
+from byheart.cluster import cpus, finished, joined
 from byheart.experiments.engines import (
     ATTEMPTS,
     Engine,
@@ -37,33 +37,20 @@ class RayEngine(Engine):
 
     def run(self, task: Task, material: Any, trials: Iterable[Trial]) -> Records:
         """Yield records as they finish; tasks still running end with the iterator."""
-        running: dict[Any, tuple[Trial, int]] = {}
         with joined(self.workers) as ray:
-            try:
-                shared = ray.put(material)
-                # Retries are counted here, the same way for every engine.
-                remote = ray.remote(num_cpus=1, max_retries=0)(_run)
-                limit = self.workers or cpus(ray)
-                queue = deque((trial, 1) for trial in trials)
-                while queue or running:
-                    while queue and len(running) < limit:
-                        trial, started = queue.popleft()
-                        running[remote.remote(task, shared, trial, started)] = trial, started
-                    (done,), _ = ray.wait(list(running), num_returns=1)
-                    trial, started = running.pop(done)
-                    try:
-                        record: Record = ray.get(done)
-                    except ray.exceptions.RayTaskError as error:  # `attempt` lets nothing through
-                        raise cannot_run("trials", error.cause) from None
-                    except ray.exceptions.RayError as error:
-                        if started < ATTEMPTS:
-                            queue.appendleft((trial, started + 1))
-                            continue
-                        record = lost(trial, started, type(error).__name__)
-                    yield record
-            finally:
-                for reference in running:
-                    ray.cancel(reference, force=True)
+            shared = ray.put(material)
+            remote = ray.remote(num_cpus=1, max_retries=0)(_run)
+            done = finished(
+                ray,
+                lambda trial, started: remote.remote(task, shared, trial, started),
+                trials,
+                at_once=self.workers or cpus(ray),
+                attempts=ATTEMPTS,
+                what="trials",
+            )
+            with closing(done):
+                for trial, started, record, died in done:
+                    yield record if died is None else lost(trial, started, type(died).__name__)
 
 
 def _run(task: Task, material: Any, trial: Trial, started: int) -> Record:
