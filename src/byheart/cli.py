@@ -51,7 +51,7 @@ Workers = Annotated[int | None, typer.Option(help="Trials at a time; by default 
 
 
 class Experiment(StrEnum):
-    """Experiments of arXiv 2411.17807."""
+    """Experiments of papers; NAME is done by byheart.experiments.reproduce_NAME."""
 
     linear = "linear"
     unet = "unet"
@@ -390,26 +390,26 @@ def transition(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[Experiment, typer.Argument(help="Which of the paper's experiments.")],
+    experiment: Annotated[Experiment, typer.Argument(help="Which experiment.")],
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer runs and variants: minutes.")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder; by default byheart-linear or byheart-unet, -quick added."),
+        typer.Option(help="Folder; by default byheart-EXPERIMENT, and -quick with --quick."),
     ] = None,
     engine: TrialEngine = "process",
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Repeat an experiment of arXiv 2411.17807 and put its claims beside what is measured.
+    """Repeat an experiment of a paper and put its claims beside what is measured.
 
     **Example:** `byheart reproduce linear --quick`
 
     Started again with the same folder it goes on where it was. `unet` needs the extra `neural`.
     """
-    from byheart.experiments.reproduce_linear import reproduce_linear
-    from byheart.experiments.reproduce_unet import reproduce_unet
+    from importlib import import_module
+
     from byheart.experiments.reproduction import Laboratory
     from byheart.experiments.sweep import engine_named
     from byheart.report.reproduction import render, write_html, write_json
@@ -419,8 +419,8 @@ def reproduce(
     folder = _folder(out or Path(default))
     with progress_bar() as update:
         laboratory = Laboratory(folder, engine_named(engine, workers), update)
-        run = reproduce_linear if experiment is Experiment.linear else reproduce_unet
-        result = run(laboratory, quick=quick)
+        module = import_module(f"byheart.experiments.reproduce_{experiment.value}")
+        result = module.reproduce(laboratory, quick=quick)
     data = write_json(result, folder / f"{experiment.value}.json")
     page = write_html(result, folder / f"{experiment.value}.html")
     if json:

@@ -47,13 +47,13 @@ def test_linear_in_small(laboratory, monkeypatch):
     monkeypatch.setattr(reproduce_linear, "SIZES", (25, 50, 75, 100, 150, 400))
     monkeypatch.setattr(reproduce_linear, "EFFECT_SIZES", (150, 500))
     monkeypatch.setattr(reproduce_linear, "STEP_SIZES", (150,))
-    result = reproduce_linear.reproduce_linear(laboratory, quick=True)
+    result = reproduce_linear.reproduce(laboratory, quick=True)
     assert len(result.claims) == 4
     assert result.claims[1].agrees == "no"
     assert [len(table.rows) for table in result.tables] == [4, 5, 4]
     assert all(len(row) == len(t.headings) for t in result.tables for row in t.rows)
     json.dumps(result.to_dict(), allow_nan=False)
-    again = reproduce_linear.reproduce_linear(laboratory, quick=True)  # all from the stores
+    again = reproduce_linear.reproduce(laboratory, quick=True)  # all from the stores
     assert again == result
 
 
@@ -80,7 +80,7 @@ def test_unet_in_small(laboratory, monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce_unet, "DIGIT_SIZES", (50, 100))
     monkeypatch.setattr(reproduce_unet, "FRESH_ROWS", 1000)
     monkeypatch.setattr(reproduce_unet, "KNOWN_REPEATS", {True: 5})
-    result = reproduce_unet.reproduce_unet(laboratory, quick=True)
+    result = reproduce_unet.reproduce(laboratory, quick=True)
     known = {row[:2]: row[2] for row in result.tables[0].rows}
     assert known["copies", "one scale"].startswith("0.00")
     assert known["copies", "as coded"].startswith("1.00")

@@ -39,7 +39,7 @@ LARGE_FRESH = 100_000
 REPEATS = {True: (60, 30), False: (300, 100)}  # quick: training sets a size, and of each variant
 
 
-def reproduce_linear(laboratory: Laboratory, *, quick: bool) -> Reproduction:
+def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; quick: 60 training sets a size instead of 300, and fewer variants."""
     repeats, fewer = REPEATS[quick]
     main = laboratory.curve(

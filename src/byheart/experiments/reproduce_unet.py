@@ -38,7 +38,7 @@ KNOWN_REPEATS = {True: 20, False: 100}  # quick: of samples whose regime is know
 DIGIT_SIZES = (50, 100, 200, 400, 800, 1300)
 
 
-def reproduce_unet(laboratory: Laboratory, *, quick: bool) -> Reproduction:
+def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; needs the extra `neural`. quick: few networks, minutes in all."""
     sizes, repeats = ((50, 150, 350), 3) if quick else ((50, 150, 250, 350, 550, 1050), 10)
     unet = laboratory.curve("The paper's U-Net on Gaussian images", "unet", _unet(sizes, repeats))

@@ -45,8 +45,37 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Series:
+    """One line of a graph: y over x, with an interval for each y or none at all."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Up to four series over one axis; x and y: what the axes show, with units.
+
+    subtitle: one sentence that says how to read it, such as which direction means memorization.
+    """
+
+    title: str
+    subtitle: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
 class Reproduction:
-    """Everything one command has measured."""
+    """Everything one command has measured.
+
+    curves: transitions of sweeps. graphs: everything else that is drawn.
+    """
 
     name: str
     paper: str
@@ -54,6 +83,7 @@ class Reproduction:
     claims: tuple[Claim, ...]
     curves: tuple[Curve, ...]
     tables: tuple[Table, ...]
+    graphs: tuple[Graph, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result in JSON's own types."""
@@ -71,6 +101,7 @@ class Reproduction:
                 }
                 for curve in self.curves
             ],
+            "graphs": [asdict(graph) for graph in self.graphs],
             "tables": [asdict(table) for table in self.tables],
         }
 

@@ -8,6 +8,7 @@ and in the shape of their points as well.
 
 from byheart.plotting.audit import delta_chart, distance_chart, membership_chart, power_chart
 from byheart.plotting.comparison import comparison_chart
+from byheart.plotting.graph import graph_chart
 from byheart.plotting.interactive import interactive
 from byheart.plotting.monitor import monitor_chart
 from byheart.plotting.style import COLOURS, svg
@@ -19,6 +20,7 @@ __all__ = [
     "comparison_chart",
     "delta_chart",
     "distance_chart",
+    "graph_chart",
     "interactive",
     "membership_chart",
     "monitor_chart",

@@ -9,7 +9,7 @@ from pathlib import Path
 from byheart.experiments.reproduction import Reproduction
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
-from byheart.report.script import POLICY
+from byheart.report.script import POLICY, script
 
 STYLES = {"yes": "bold green", "partly": "bold yellow", "no": "bold red"}
 WORDS = {"yes": "agrees", "partly": "agrees in part", "no": "does not agree"}
@@ -32,6 +32,11 @@ def write_html(result: Reproduction, path: Path) -> Path:
         )
         for i, curve in enumerate(result.curves)
     ]
+    drawn = {
+        f"{result.name}-graph-{i}": plotting.graph_chart(g) for i, g in enumerate(result.graphs)
+    }
+    graphs = [figure(name, chart) for name, chart in drawn.items()]
+    live = script({name: plotting.interactive(chart) for name, chart in drawn.items()})
     page = (
         environment()
         .get_template("reproduction.html")
@@ -40,8 +45,9 @@ def write_html(result: Reproduction, path: Path) -> Path:
             words=WORDS,
             colours=COLOURS,
             charts=charts,
-            policy=POLICY,
-            script=None,
+            graphs=graphs,
+            policy=live.policy if live else POLICY,
+            script=live,
             created=timestamp(),
             version=__version__,
         )
