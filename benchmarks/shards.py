@@ -12,7 +12,11 @@ workers: shipping, merging and measuring again in float64. Own is the largest me
 had to itself, rows that of two shards in the store; a task keeps their sum below its limit and what
 an idle worker has. Every sharded answer is compared with that of one process, bit by bit.
 
-Second table: the share of true nearest neighbours that two approximate first stages find.
+Then what the driver does for a pass in 3072 dimensions, each step alone in one thread: measuring a
+query again, merging a row's list of one task, shipping rows into the store; and the memory of a
+worker that has loaded byheart and waits.
+
+Last table: the share of true nearest neighbours that two approximate first stages find.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from threadpoolctl import threadpool_limits
 from byheart.cluster import joined
 from byheart.distances import shards
 from byheart.distances.neighbours import TwoWay, two_way
+from byheart.distances.tiles import Pass
 
 K = 32
 LIMIT = 384 << 20
@@ -152,6 +157,28 @@ def passes(sizes: list[tuple[int, int]]) -> None:
         )
 
 
+def driver(rows: int, dimension: int = 3072) -> None:
+    """Print what each step of the driver costs, and what a waiting worker holds."""
+    rng = np.random.default_rng(3)
+    x, y = (rng.standard_normal((rows, dimension), dtype=np.float32) for _ in range(2))
+    with threadpool_limits(1):
+        met = Pass(x, y, K, 1, LIMIT, None)
+        met.keys, _ = met.lists()
+        again, _ = timed(lambda: [met._settle_forward(at, 0) for at in range(0, rows, met.rows)])
+    other = met.keys + (np.int64(1) << 32)
+    merging, _ = timed(lambda: shards._merged(met.keys, other))
+    with joined(1) as ray:
+        two_way(np.ones((9, 2)), np.ones((9, 2)), 1, engine="ray")  # loads byheart there
+        waiting = worker_memory()
+        shipping, _ = timed(lambda: ray.put(x))
+    print(
+        f"\ndriver, {rows:,} rows of {dimension:,} values: {1e6 * again / rows:.1f} us to measure "
+        f"a query again, {1e6 * merging / rows:.2f} us a row and task to merge, "
+        f"{x.nbytes / shipping / 1e9:.2f} GB/s into the store; a waiting worker holds "
+        f"{waiting >> 20} MiB"
+    )
+
+
 def curved(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
     """Rows on a smooth surface of 10 dimensions, as images are said to lie."""
     weights = np.random.default_rng(1)
@@ -208,6 +235,7 @@ def main() -> None:
         f"limit of a task {LIMIT >> 20} MiB"
     )
     passes([(2048, 64), (2048, 512)] if quick else [(16384, 64), (8192, 512), (5120, 3072)])
+    driver(1024 if quick else 8192)
     recall(*((2000, 128) if quick else (20_000, 512)))
 
 
