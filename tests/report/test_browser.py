@@ -186,7 +186,7 @@ def ticks(page, name):
     [
         ("copies-images", "distances", {"set": "train|held-out", "distance": r"[\d.]+"}),
         ("copies-images", "delta", {"bandwidth": "0.450", "delta": "−0.660"}),
-        ("copies-images", "power", {"noise": r"noise 0\.\d+", "power": r"\d+%"}),
+        ("copies-images", "power", {"noise": r"0\.\d+", "power": r"\d+%"}),
         ("copies-images", "membership", {"fpr": r"[\d.]+%", "tpr": r"[\d.]+%"}),
         ("compare", "auc", {"value": r"[\d.]+%", "low": r"[\d.]+%"}),
     ],

@@ -197,7 +197,7 @@ def power_chart(planted: Planted, resolution: float | None = None) -> altair.Lay
     """
     import altair as alt
 
-    names = [f"noise {noise:g}" for noise in planted.noise]
+    names = [f"{noise:g}" for noise in planted.noise]
     rows = [
         {"noise": name, "share": share, "power": power}
         for name, line in zip(names, planted.power, strict=True)
@@ -211,7 +211,7 @@ def power_chart(planted: Planted, resolution: float | None = None) -> altair.Lay
         y=alt.Y("power:Q", title="share of repeats found")
         .axis(format="~%", tickCount=5)
         .scale(domain=[0, 1]),
-        color=colour("noise", names),
+        color=colour("noise", names, title="noise"),
         tooltip=[
             alt.Tooltip("noise:N"),
             alt.Tooltip("share:Q", format=".2%"),
@@ -221,12 +221,14 @@ def power_chart(planted: Planted, resolution: float | None = None) -> altair.Lay
     layers = [
         rule(y=0.95),
         base.mark_line(strokeWidth=1.75).encode(strokeDash=dash("noise", names, legend=False)),
-        base.mark_point(filled=True, opacity=1, size=55).encode(shape=shape("noise", names)),
+        base.mark_point(filled=True, opacity=1, size=55).encode(
+            shape=shape("noise", names, title="noise")
+        ),
     ]
     if resolution is not None:
         layers.append(rule(x=resolution))
     found = [
-        f"{share:.2%} at {name}"
+        f"{share:.2%} at noise {name}"
         for name, share in zip(names, planted.minimum_detectable_share, strict=True)
         if share is not None
     ]

@@ -81,20 +81,23 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
 
 
-def shared_legend() -> altair.Legend:
+def shared_legend(title: str | None = None) -> altair.Legend:
     """Return the legend above the chart that colour, dash and shape share."""
     import altair as alt
 
-    return alt.Legend(title=None, orient="top", symbolStrokeWidth=2, offset=6, columnPadding=16)
+    legend = alt.Legend(title=title, orient="top", symbolStrokeWidth=2, offset=6, columnPadding=16)
+    if title is not None:
+        legend.titleOrient = "left"
+    return legend
 
 
-def colour(name: str, domain: Sequence[str]) -> altair.Color:
+def colour(name: str, domain: Sequence[str], *, title: str | None = None) -> altair.Color:
     """Return the encoding of the series `name` by colour, in the order of `domain`."""
     import altair as alt
 
     colours = [COLOURS[_SERIES[i % 4]] for i in range(len(domain))]
     return alt.Color(
-        f"{name}:N", scale=alt.Scale(domain=domain, range=colours), legend=shared_legend()
+        f"{name}:N", scale=alt.Scale(domain=domain, range=colours), legend=shared_legend(title)
     )
 
 
@@ -107,13 +110,13 @@ def dash(name: str, domain: Sequence[str], *, legend: bool = True) -> altair.Str
     return alt.StrokeDash(f"{name}:N", scale=scale, legend=shared_legend() if legend else None)
 
 
-def shape(name: str, domain: Sequence[str]) -> altair.Shape:
+def shape(name: str, domain: Sequence[str], *, title: str | None = None) -> altair.Shape:
     """Return the encoding of the series `name` by the points' shape."""
     import altair as alt
 
     shapes = [_SHAPES[i % 4] for i in range(len(domain))]
     return alt.Shape(
-        f"{name}:N", scale=alt.Scale(domain=domain, range=shapes), legend=shared_legend()
+        f"{name}:N", scale=alt.Scale(domain=domain, range=shapes), legend=shared_legend(title)
     )
 
 
@@ -157,7 +160,9 @@ def worded(chart: C, title: str, subtitle: str, description: str) -> C:
     drawn = drawn.configure_title(
         color=ink, subtitleColor=muted, fontSize=14, subtitleFontSize=11, anchor="start", offset=10
     )
-    drawn = drawn.configure_legend(labelColor=ink, labelFontSize=12, labelLimit=0)
+    drawn = drawn.configure_legend(
+        labelColor=ink, labelFontSize=12, labelLimit=0, titleColor=muted, titleFontWeight="normal"
+    )
     drawn = drawn.configure_axis(
         labelColor=muted,
         titleColor=ink,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN_AT_ONCE = 6  # pairs of a side before "more"
 SHOWN = 24  # pairs of a side at most
+TESTS_SHOWN = 8  # the weighted statistics and Delta, which stand first
 LISTED = 200  # named rows at most; report.json has all
 
 
@@ -62,6 +63,7 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
         "kind": evidence.sample_kind if evidence else None,
         "sides": sides,
         "shown": SHOWN_AT_ONCE,
+        "tests_shown": TESTS_SHOWN,
         "listed": result.copies.pairs[:LISTED] if result.copies and examples else (),
         "charts": [figure(name, chart) for name, chart in drawn],
         "power": [figure(name, chart) for name, chart in power],

@@ -43,7 +43,8 @@ def render(result: AuditResult, page: Path, title: str | None = None) -> None:
         line.append(f" ({result.kind})")
     screen.print(line)
     screen.print(Text(f"  {headline(result).sentence}", style="bold"))
-    screen.print(Text(f"  {result.reason}"))
+    if result.verdict == "inconclusive":  # otherwise the lines below say the same
+        screen.print(Text(f"  {result.reason}"))
     for text in [*figures(result), *_evidence(result)]:
         screen.print(Text(f"  {text}"))
     for warning in result.warnings:
@@ -62,7 +63,8 @@ def figures(result: AuditResult) -> list[str]:
         rows = f" of {train.rows:,}" if train else ""
         lines.append(
             f"memorized training points: at least {result.copies.memorized_lower_bound:,}{rows} "
-            f"(confidence {1 - result.level:.0%}), {len(result.copies.flagged_train):,} named"
+            f"(confidence {1 - result.level:.0%}), {len(result.copies.flagged_train):,} named "
+            f"(at most {result.copies.fdr:.0%} of them false, on average)"
         )
     if result.membership is not None:
         low, high = result.membership.auc_interval
@@ -70,7 +72,7 @@ def figures(result: AuditResult) -> list[str]:
     if result.controls is not None and result.verdict != "memorizes":
         rate = result.controls.minimum_detectable_rate
         seen = "none" if rate is None else f"{rate:.2%} of the training set"
-        lines.append(f"smallest share of copies it would have found: {seen}")
+        lines.append(f"smallest share of copies that 95% of audits would have found: {seen}")
     return lines
 
 
