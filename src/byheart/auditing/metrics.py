@@ -21,9 +21,11 @@ By further passes over the rows (`by_further_passes`):
     recall                 share of r in R in some B_k(g, G), g in G
     memorization_distance  mean over g of min over t of 1 - |cos(g, t)|
     vendi_score            exp of the entropy of K/n's eigenvalues, K the cosines of n rows of G
+    likelihood_gap         FLD's generalization gap, of at most 1,000 rows a set (`likelihood_gap`)
 
 What each can and cannot tell: docs/explanation/metrics.md. Intervals are over draws of G with T and
-H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed.
+H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed,
+that of likelihood_gap over draws of T and H with G and the fit held fixed.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from scipy.special import bdtr, ndtri
 
 from byheart import intervals
 from byheart.auditing import balls, controls
+from byheart.auditing.likelihood_gap import likelihood_gap
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.result import Metric
 from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
@@ -49,6 +52,7 @@ Goal = Literal["minimize", "maximize", "zero", "none"]
 CHOICES = ("tables", "all")
 BALL_NEIGHBOURS = 5  # k of the balls, as in Naeem et al.
 VENDI_ROWS = 1000  # the most rows of G whose eigenvalues are taken
+GAP_ROWS, GAP_VALUES = 1000, 1 << 21  # at most of each set in FLD's gap, which meets all pairs
 _GRAM_VALUES = 1 << 17  # values of a block of rows for the cosines
 
 
@@ -78,6 +82,9 @@ DEFINITIONS = {
     "density": Definition("none", 0.0, math.inf, "Naeem et al. 2020, arXiv 2002.09797"),
     "recall": Definition("maximize", 0.0, 1.0, "Kynkäänniemi et al. 2019, arXiv 1904.06991"),
     "memorization_distance": Definition("none", 0.0, 1.0, "Bai et al. 2021, arXiv 2106.03062"),
+    "likelihood_gap": Definition(
+        "zero", -math.inf, math.inf, "Jiralerspong et al. 2023, arXiv 2302.04440"
+    ),
     "vendi_score": Definition(
         "maximize", 1.0, VENDI_ROWS, "Friedman and Dieng 2023, arXiv 2210.02410"
     ),
@@ -195,6 +202,18 @@ def by_further_passes(
     found["vendi_score"] = Metric(
         vendi(Chosen(generated, some)), None, "maximize", 1.0, float(len(some))
     )
+    if not training.all():
+        most = max(2, min(GAP_ROWS, GAP_VALUES // real.shape[1]))
+        t, h, g = (
+            np.asarray(rows[rng.permutation(which)[:most]], dtype=np.float64)
+            for rows, which in (
+                (real, np.flatnonzero(training)),
+                (real, np.flatnonzero(~training)),
+                (generated, np.arange(len(generated))),
+            )
+        )
+        if (h.max(axis=0) > h.min(axis=0)).any():
+            found["likelihood_gap"] = _metric("likelihood_gap", *likelihood_gap(t, h, g, level))
     return found
 
 
