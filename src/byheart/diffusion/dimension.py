@@ -15,8 +15,10 @@ distance, in units of s^2, of the clean points that y may come from. A schedule 
 y' = psi x + sigma eta, has the same value at y = y'/psi and s = sigma/psi, not s = sigma.
 
 *Where it fails.* The first term lies between 0 and D. The second is h^2/s^2 for a point at distance
-h from the manifold: it diverges as s falls, and a near copy reads as high dimension. A level is
-marked `diverging` where |m - y| > s, that is where this term alone counts for more than 1.
+h from the manifold: it diverges as s falls, and a near copy reads as high dimension. |m - y| falls
+to h with s (for a Gaussian prior it is s^2 |z|/(lam + s^2), rising in s), so its least value over a
+curve is taken for h, and the levels s < h are marked `diverging`: h alone adds more than 1 there.
+A curve that does not reach down to small s takes the data's spread for a distance.
 
 *Normal bundle* (Stanczuk et al. 2024, arXiv 2212.12611). Scores at K = 4D noisy versions of the
 point span the normal space as s falls: the rows s score(y + s eta_k)/sqrt(K) have singular values
@@ -67,9 +69,14 @@ class DimensionCurve:
     probes: int
 
     @property
+    def distances(self) -> Array:
+        """The points' distances h to the model's manifold, (m,): their least residuals."""
+        return np.asarray(self.residuals.min(axis=1))
+
+    @property
     def diverging(self) -> NDArray[np.bool_]:
-        """Where the residual alone adds more than 1, (m, k): do not read these as dimensions."""
-        return self.residuals > self.noise_levels
+        """Levels below h, (m, k), where h alone adds more than 1: not to be read as dimensions."""
+        return np.asarray(self.noise_levels < self.distances[:, None])
 
     def at(self, noise_level: float, level: float = 0.05) -> LocalDimension:
         """Return the values at one of the noise levels; intervals are of the randomised trace.
