@@ -113,6 +113,24 @@ def test_scikit_dimension_agrees_on_the_same_points():
     assert np.array_equal(pca, local_pca(rows, neighbours=50).values)
 
 
+@pytest.mark.parametrize(
+    ("own", "likelihood", "median", "pca"),
+    # scikit-dimension 0.5.0 on the same rows: MLE of 20 neighbours (average and median, which has
+    # k - 1 for our k - 2) and the mean of lPCA "FO" of 50
+    [
+        (1, 1.0212140465078994, 1.0446621831288216, 1.0),
+        (2, 1.8754669050828046, 1.910707049575327, 2.0),
+        (5, 4.1526318268822395, 4.2085422788317075, 5.0),
+    ],
+)
+def test_the_figures_that_scikit_dimension_gave(own, likelihood, median, pca):
+    rows, _ = manifold(own, 300, seed=own)
+    assert average(within(rows, 20).distances)[0] == pytest.approx(likelihood, rel=1e-9)
+    found = maximum_likelihood(rows, neighbours=20)
+    assert np.median(found.values) * 19 / 18 == pytest.approx(median, rel=1e-9)
+    assert local_pca(rows, neighbours=50).values.mean() == pca
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_types_and_blocks(dtype, monkeypatch):
     rows = np.random.default_rng(2).normal(size=(60, 4)).astype(dtype)

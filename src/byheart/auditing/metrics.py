@@ -21,6 +21,8 @@ By further passes over the rows (`by_further_passes`):
     recall                 share of r in R in some B_k(g, G), g in G
     memorization_distance  mean over g of min over t of 1 - |cos(g, t)|
     vendi_score            exp of the entropy of K/n's eigenvalues, K the cosines of n rows of G
+    local_dimension        median local dimension of R at training rows (`geometry`)
+    overfit_share          share of these rows where that of G is less, by intervals (`geometry`)
 
 What each can and cannot tell: docs/explanation/metrics.md. Intervals are over draws of G with T and
 H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed.
@@ -37,7 +39,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, ndtri
 
 from byheart import intervals
-from byheart.auditing import balls, controls
+from byheart.auditing import balls, controls, geometry
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.result import Metric
 from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
@@ -81,6 +83,8 @@ DEFINITIONS = {
     "vendi_score": Definition(
         "maximize", 1.0, VENDI_ROWS, "Friedman and Dieng 2023, arXiv 2210.02410"
     ),
+    "local_dimension": Definition("none", 0.0, math.inf, "Levina and Bickel 2004, NIPS"),
+    "overfit_share": Definition("minimize", 0.0, 1.0, "Ross et al. 2024, arXiv 2411.00113"),
 }
 
 
@@ -168,9 +172,9 @@ def by_further_passes(
 ) -> dict[str, Metric]:
     """Return the metrics that need more than the audit's tables.
 
-    Arguments as for `from_tables`; rng chooses the rows of the Vendi score. Cost in products of
-    m x N values: one for precision and density, one for recall and half of m x m, one or two of
-    m x n for the memorization distance.
+    Arguments as for `from_tables`; rng chooses the rows of the Vendi score and of the dimensions.
+    Cost in products of m x N values: one for precision and density, one for recall and half of
+    m x m, one or two of m x n for the memorization distance, one of m x 1,000 for the dimensions.
 
     >>> rng = np.random.default_rng(0)
     >>> real, made = rng.normal(size=(80, 3)), rng.normal(size=(40, 3))
@@ -195,7 +199,34 @@ def by_further_passes(
     found["vendi_score"] = Metric(
         vendi(Chosen(generated, some)), None, "maximize", 1.0, float(len(some))
     )
-    return found
+    return found | _dimensions(among_real, training, generated, real, level, rng, max_memory)
+
+
+def _dimensions(
+    among_real: Neighbours,
+    training: NDArray[np.bool_],
+    generated: Rows,
+    real: Rows,
+    level: float,
+    rng: np.random.Generator,
+    max_memory: int | None,
+) -> dict[str, Metric]:
+    """Return what `auditing.geometry` finds around training rows; nothing for too few rows."""
+    around = geometry.around_training(
+        among_real, training, generated, real, level, rng, max_memory
+    )
+    if around is None or not math.isfinite(typical := float(np.median(around[1].values))):
+        return {}
+    ends = _median_interval(around[1].values, level, math.inf)
+    kinds = [point.kind for point in geometry.judge(*around)]
+    return {
+        "local_dimension": _metric(
+            "local_dimension", typical, ends if math.isfinite(ends[1]) else None
+        ),
+        "overfit_share": _share(
+            "overfit_share", kinds.count("overfitting-driven"), len(kinds), level
+        ),
+    }
 
 
 def data_copying(
@@ -332,13 +363,13 @@ def _nearer_to_train(forward: Neighbours, training: NDArray[np.bool_], to_train:
     return float((to_train == nearest).sum() - tied[to_train == nearest].sum() / 2)
 
 
-def _median_interval(values: Floats, level: float) -> tuple[float, float]:
+def _median_interval(values: Floats, level: float, largest: float = 1.0) -> tuple[float, float]:
     """Order-statistic interval of a median: the counts below it are Binomial(n, 1/2)."""
     ordered, n = np.sort(values), len(values)
     below = bdtr(np.arange((n + 1) // 2, dtype=float), n, 0.5)
     cut = int((below <= level / 2).sum())  # as many values may lie outside at each end
     if cut == 0:
-        return 0.0, 1.0  # too few rows to leave any out: the range of the ratio
+        return 0.0, largest  # too few rows to leave any out: the range
     return float(ordered[cut - 1]), float(ordered[n - cut])
 
 
