@@ -24,6 +24,7 @@ PEOPLE = dimension((8, 9, 10), (9, 10, 11), (1, 2, 3))
         ((3, 3.5, 3.9), (4, 5, 6), "overfitting-driven"),
         ((0, 0, 0), (0, 0, 0), "data-driven"),
         ((1, 2, 3), (1, 2, 3), "data-driven"),
+        ((0.1, 0.1, 0.1), (0, 0, 0), "data-driven"),
         ((7, 8, 9.5), (8, 9, 10), "not memorized"),
         ((40, 50, 60), (8, 9, 10), "not memorized"),
         ((40, 50, 60), (0, 0, 0), "not memorized"),

@@ -118,8 +118,9 @@ def test_unions_of_manifolds():
 
 def test_the_gap_cannot_answer_nothing_or_all_and_the_threshold_can():
     rng = np.random.default_rng(0)
-    point, everything = GaussianDenoiser(np.zeros(4), np.zeros((4, 4))), GaussianDenoiser(
-        np.zeros(4), 100 * np.eye(4)
+    point, everything = (
+        GaussianDenoiser(np.zeros(4), np.zeros((4, 4))),
+        GaussianDenoiser(np.zeros(4), 100 * np.eye(4)),
     )
     for model, truth in ((point, 0), (everything, 4)):
         y = np.zeros((1, 4))

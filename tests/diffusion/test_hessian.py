@@ -36,7 +36,7 @@ def test_a_point_off_the_manifold_does_not_diverge():
 
 
 def test_lanczos_with_all_steps_is_the_whole_spectrum():
-    model, lam = gaussian(9, 2, 3.0, 2.0, 1.0, 0.5, 0.25)
+    model, _ = gaussian(9, 2, 3.0, 2.0, 1.0, 0.5, 0.25)
     s, rng = 0.7, np.random.default_rng(1)
     signs = rng.integers(0, 2, (4, 9)) * 2.0 - 1
     nodes, weights = _quadrature(model, np.zeros((1, 9)), s, signs, 9)

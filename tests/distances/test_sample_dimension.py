@@ -98,7 +98,9 @@ def test_the_average_covers_over_draws_of_points():
     for _ in range(200):
         _, (low, high) = average(draw(60), 0.1)
         held += low <= truth <= high
-    assert held >= binom.ppf(0.001, 200, 0.88)  # a normal interval at m = 60 misses a little oftener
+    assert held >= binom.ppf(
+        0.001, 200, 0.88
+    )  # a normal interval at m = 60 misses a little oftener
 
 
 def test_scikit_dimension_agrees_on_the_same_points():

@@ -212,9 +212,7 @@ def _dimensions(
     max_memory: int | None,
 ) -> dict[str, Metric]:
     """Return what `auditing.geometry` finds around training rows; nothing for too few rows."""
-    around = geometry.around_training(
-        among_real, training, generated, real, level, rng, max_memory
-    )
+    around = geometry.around_training(among_real, training, generated, real, level, rng, max_memory)
     if around is None or not math.isfinite(typical := float(np.median(around[1].values))):
         return {}
     ends = _median_interval(around[1].values, level, math.inf)

@@ -200,4 +200,4 @@ def random_signs(shape: tuple[int, int, int], rng: np.random.Generator | None) -
     """Return independent signs -1, 1, or raise UsageError without a generator."""
     if rng is None:
         raise UsageError("random probes need a generator; pass rng=np.random.default_rng(0)")
-    return rng.integers(0, 2, size=shape) * 2.0 - 1.0
+    return 2 * rng.integers(0, 2, size=shape).astype(np.float64) - 1
