@@ -28,7 +28,7 @@ dimension 0; one much nearer than the others lowers it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ from byheart.errors import InputError
 from byheart.intervals import Interval
 
 Kind = Literal["overfitting-driven", "data-driven", "not memorized", "cannot tell"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 AGREE = 0.5  # a fraction of a dimension is no difference
 ROWS = 1000  # the most training rows that an audit looks at
 

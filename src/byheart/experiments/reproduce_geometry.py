@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.auditing.geometry import Kind
+from byheart.auditing.geometry import KINDS, Kind
 from byheart.diffusion import (
     Denoiser,
     EmpiricalDenoiser,
@@ -40,12 +40,12 @@ Array = NDArray[np.float64]
 PAPER = "arXiv 2411.00113 (with 2406.03537, 2212.12611 and 2605.01221)"
 DIMENSIONS, AMBIENT, APART, FINE = (1, 2, 5), 16, 20.0, 0.05
 LARGE, LARGE_DIMENSIONS = 1024, (10, 80, 200)
-CONCENTRATION, ATOM, ATOM_SHARE, CIRCLE_ROWS = 2.0, 2.5, 0.1, 300
+CONCENTRATION, ATOM, ATOM_SHARE = 2.0, 2.5, 0.1
+CIRCLE_ROWS, REFERENCE_ROWS = 300, 5000
 HEADINGS = (
     *("manifold", "truth", "FLIPD", "normal bundle, gap", "threshold", "spectral"),
     *("likelihood", "local PCA"),
 )
-KINDS: tuple[Kind, ...] = ("overfitting-driven", "data-driven", "not memorized", "cannot tell")
 SIZES = {  # quick: rows a manifold, points a manifold, circles, digits, digits of the graph, levels
     True: (1000, 10, 20, 40, 10, 9),
     False: (5000, 40, 100, 200, 40, 15),
@@ -108,12 +108,10 @@ def _estimators(rows: int, points: int, rng: np.random.Generator) -> tuple[Table
     laws: list[tuple[str, int, Denoiser, Array, Array]] = [
         ("circle", 1, circle, circle.draw(points, rng), circle.draw(rows, rng))
     ]
-    samples = [union.draw(i, rows, rng) for i in range(len(DIMENSIONS))]
+    union_rows = np.concatenate([union.draw(i, rows, rng) for i in range(len(DIMENSIONS))])
     for i, own in enumerate(DIMENSIONS):
-        laws.append(
-            (f"affine, {own}", own, union.denoiser, union.draw(i, points, rng),
-             np.concatenate(samples))
-        )  # fmt: skip
+        at = union.draw(i, points, rng)
+        laws.append((f"affine, {own}", own, union.denoiser, at, union_rows))
     cells, worst = [], 0.0
     for name, truth, denoiser, at, reference in laws:
         curve = flipd(denoiser, at, [FINE])
@@ -150,7 +148,7 @@ def _circles(repeats: int, rng: np.random.Generator) -> tuple[Table, Claim]:
     """Kinds at the most isolated training point, the atom, and a typical training point."""
     law = CircleDenoiser([0.0, ATOM], [CONCENTRATION, np.inf], [1 - ATOM_SHARE, ATOM_SHARE])
     atom = np.array([math.cos(ATOM), math.sin(ATOM)])
-    reference = law.draw(20_000, rng)
+    reference = law.draw(REFERENCE_ROWS, rng)
     found: dict[str, list[Kind]] = {"isolated": [], "atom": [], "typical": []}
     for _ in range(repeats):
         train = law.draw(CIRCLE_ROWS, rng)
@@ -171,7 +169,7 @@ def _circles(repeats: int, rng: np.random.Generator) -> tuple[Table, Claim]:
             rows,
             f"{repeats} training sets of {CIRCLE_ROWS} points: von Mises with concentration "
             f"{CONCENTRATION:g} and an atom of {ATOM_SHARE:.0%}. Model: exact denoiser of the "
-            f"training set, s = {FINE}. Data: 20,000 other points of the law.",
+            f"training set, s = {FINE}. Data: {REFERENCE_ROWS:,} other points of the law.",
         ),
         Claim(
             "A training point that the model alone makes an atom shows overfitting-driven, an atom "
