@@ -25,7 +25,8 @@ By further passes over the rows (`by_further_passes`):
     overfit_share          share of these rows where that of G is less, by intervals (`geometry`)
 
 What each can and cannot tell: docs/explanation/metrics.md. Intervals are over draws of G with T and
-H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed.
+H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed,
+those of the dimensions over draws of the training rows looked at.
 """
 
 from __future__ import annotations
