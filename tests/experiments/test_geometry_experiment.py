@@ -11,8 +11,8 @@ from byheart.auditing.geometry import KINDS
 from byheart.diffusion import EmpiricalDenoiser, GaussianDenoiser
 from byheart.distances.dimension import from_distances
 from byheart.distances.neighbours import within
-from byheart.errors import InputError, UsageError
-from byheart.experiments import reproduce_geometry
+from byheart.errors import InputError, MissingExtraError, UsageError
+from byheart.experiments import geometry_networks, reproduce_geometry
 from byheart.experiments.engines import SerialEngine
 from byheart.experiments.geometry import around, memorization
 from byheart.experiments.material import digits
@@ -80,3 +80,22 @@ def test_geometry_in_small(tmp_path, monkeypatch):
     assert [len(series.x) for series in graph.series] == [4] * 4
     assert result.tables[1].headings[2:] == KINDS
     json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_networks_in_small(monkeypatch):
+    pytest.importorskip("torch")
+    for name, value in {"STEPS": 30, "SIZES": (10, 150), "POINTS": 4, "SAMPLES": 20}.items():
+        monkeypatch.setattr(geometry_networks, name, value)
+    some = digits()[:200].reshape(-1, 64)
+    table, claim = geometry_networks.networks(some, np.random.default_rng(0))
+    assert len(table.rows) == 2 * 2 * 2
+    assert all(len(row) == len(table.headings) for row in table.rows)
+    assert claim.agrees in ("yes", "partly", "no")
+
+
+def test_without_torch_the_networks_are_left_out(monkeypatch):
+    def missing(*_):
+        raise MissingExtraError("no torch")
+
+    monkeypatch.setattr(reproduce_geometry, "networks", missing)
+    assert reproduce_geometry._networks(np.random.default_rng(0)) is None

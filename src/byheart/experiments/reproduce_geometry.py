@@ -3,8 +3,8 @@
 Estimators from a denoiser and from samples on unions of manifolds of dimension 1, 2 and 5 and on a
 circle; the kinds of memorization of arXiv 2411.00113 on a von Mises law with an atom, whose
 training set has an isolated point, and on digits; what a point off the manifold does to FLIPD
-(2406.03537) and to the spectral dimension (2605.01221). All denoisers here are exact: what fails,
-fails by the estimator and not by training.
+(2406.03537) and to the spectral dimension (2605.01221). The denoisers are exact, so that what fails
+fails by the estimator; trained networks come last (`geometry_networks`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from byheart.diffusion.dimension import flipd, normal_bundle
 from byheart.diffusion.hessian import spectral_dimension
 from byheart.distances.dimension import local_pca, maximum_likelihood
 from byheart.distances.neighbours import within
+from byheart.errors import MissingExtraError
 from byheart.experiments.geometry import memorization
+from byheart.experiments.geometry_networks import networks
 from byheart.experiments.material import digits
 from byheart.experiments.reproduction import Claim, Graph, Laboratory, Reproduction, Series, Table
 from byheart.intervals import wilson
@@ -41,7 +43,7 @@ PAPER = "arXiv 2411.00113 (with 2406.03537, 2212.12611 and 2605.01221)"
 DIMENSIONS, AMBIENT, APART, FINE = (1, 2, 5), 16, 20.0, 0.05
 LARGE, LARGE_DIMENSIONS = 1024, (10, 80, 200)
 CONCENTRATION, ATOM, ATOM_SHARE = 2.0, 2.5, 0.1
-CIRCLE_ROWS, REFERENCE_ROWS = 300, 5000
+CIRCLE_ROWS, REFERENCE_ROWS, CIRCLE_LEVEL = 1000, 5000, 0.03
 HEADINGS = (
     *("manifold", "truth", "FLIPD", "normal bundle, gap", "threshold", "spectral"),
     *("likelihood", "local PCA"),
@@ -53,14 +55,15 @@ SIZES = {  # quick: rows a manifold, points a manifold, circles, digits, digits 
 
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
-    """Run the experiment; quick: fewer points, and fewer training sets on the circle."""
+    """Run the experiment; quick: fewer points and training sets, and no trained networks."""
     rows, points, circles, some, drawn, levels = SIZES[quick]
-    seeds = iter(map(np.random.default_rng, np.random.SeedSequence(0).spawn(5)))
+    seeds = iter(map(np.random.default_rng, np.random.SeedSequence(0).spawn(6)))
     estimators, estimators_claim = _estimators(rows, points, next(seeds))
     kinds, kinds_claim = _circles(circles, next(seeds))
     shares, shares_claims = _digits(some, next(seeds))
     graph, near_claim, psi_claim = _curves(drawn, levels, next(seeds))
     large, large_claim = _large(3 if quick else 10, next(seeds))
+    trained = _networks(next(seeds)) if not quick else None
     return Reproduction(
         name="geometry",
         paper=PAPER,
@@ -70,11 +73,22 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
             f"{circles} training sets of {CIRCLE_ROWS} points on a circle; half of the digits are "
             f"training rows"
         ),
-        claims=(estimators_claim, psi_claim, near_claim, kinds_claim, *shares_claims, large_claim),
+        claims=(
+            *(estimators_claim, psi_claim, near_claim, kinds_claim, *shares_claims, large_claim),
+            *([trained[1]] if trained else []),
+        ),
         curves=(),
-        tables=(estimators, kinds, shares, large),
+        tables=(estimators, kinds, shares, large, *([trained[0]] if trained else [])),
         graphs=(graph,),
     )
+
+
+def _networks(rng: np.random.Generator) -> tuple[Table, Claim] | None:
+    """Return what trained networks show, or nothing without torch."""
+    try:
+        return networks(digits().reshape(-1, 64), rng)
+    except MissingExtraError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -155,7 +169,7 @@ def _circles(repeats: int, rng: np.random.Generator) -> tuple[Table, Claim]:
         apart = within(train, 1).distances[:, 0]
         spread = train[np.linalg.norm(train - atom, axis=1) > 0.3]
         at = [train[np.argmax(apart)], atom, spread[rng.integers(len(spread))]]
-        verdicts = memorization(EmpiricalDenoiser(train), at, reference, noise_level=FINE)
+        verdicts = memorization(EmpiricalDenoiser(train), at, reference, noise_level=CIRCLE_LEVEL)
         for name, verdict in zip(found, verdicts, strict=True):
             found[name].append(verdict.kind)
     expected = {"isolated": KINDS[0], "atom": KINDS[1], "typical": KINDS[2]}
@@ -169,7 +183,7 @@ def _circles(repeats: int, rng: np.random.Generator) -> tuple[Table, Claim]:
             rows,
             f"{repeats} training sets of {CIRCLE_ROWS} points: von Mises with concentration "
             f"{CONCENTRATION:g} and an atom of {ATOM_SHARE:.0%}. Model: exact denoiser of the "
-            f"training set, s = {FINE}. Data: {REFERENCE_ROWS:,} other points of the law.",
+            f"training set, s = {CIRCLE_LEVEL}. Data: {REFERENCE_ROWS:,} other points of the law.",
         ),
         Claim(
             "A training point that the model alone makes an atom shows overfitting-driven, an atom "
