@@ -148,6 +148,7 @@ def test_types_and_blocks(dtype, monkeypatch):
         (lambda: maximum_likelihood(np.eye(5), np.eye(4)), InputError, "same columns"),
         (lambda: maximum_likelihood(np.eye(5), neighbours=2), UsageError, "neighbours must be"),
         (lambda: from_distances(np.ones((4, 2))), InputError, "k at least 3"),
+        (lambda: average(np.ones((1, 4))), InputError, "at least 2"),
     ],
 )
 def test_what_is_refused(call, error, message):

@@ -103,6 +103,7 @@ def average(distances: Array, level: float = 0.05) -> tuple[float, Interval]:
     (k - 1)/mean(S), the average of MacKay and Ghahramani 2005. The interval is over draws of the
     points with the reference set held fixed (normal approximation of mean(S)); neighbourhoods that
     overlap make it too narrow for another reference set. An atom among the points makes it 0.
+    Raises InputError for fewer than 2 points or 3 neighbours.
 
     >>> value, (low, high) = average(np.cumsum(np.ones((5, 4)), axis=1))
     >>> round(value, 3), low == value == high
@@ -110,6 +111,8 @@ def average(distances: Array, level: float = 0.05) -> tuple[float, Interval]:
     """
     sums = _log_sums(distances)
     degrees = distances.shape[1] - 1
+    if len(sums) < 2:
+        raise InputError(f"distances: {len(sums)} points; an average needs at least 2")
     mean = float(sums.mean())
     if not math.isfinite(mean) or mean == 0:
         value = 0.0 if mean else math.inf
