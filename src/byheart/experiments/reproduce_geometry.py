@@ -41,6 +41,7 @@ Array = NDArray[np.float64]
 
 PAPER = "arXiv 2411.00113 (with 2406.03537, 2212.12611 and 2605.01221)"
 DIMENSIONS, AMBIENT, APART, FINE = (1, 2, 5), 16, 20.0, 0.05
+DRAWN = 0.01  # the least dimension on a chart in logs
 LARGE, LARGE_DIMENSIONS = 1024, (10, 80, 200)
 CONCENTRATION, ATOM, ATOM_SHARE = 2.0, 2.5, 0.1
 CIRCLE_ROWS, REFERENCE_ROWS, CIRCLE_LEVEL = 1000, 5000, 0.03
@@ -70,7 +71,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         settings=(
             f"exact denoisers; unions of affine manifolds of dimension "
             f"{', '.join(map(str, DIMENSIONS))} in {AMBIENT} coordinates, {rows:,} rows each; "
-            f"{circles} training sets of {CIRCLE_ROWS} points on a circle; half of the digits are "
+            f"{circles} training sets of {CIRCLE_ROWS:,} points on a circle; half of the digits are "
             f"training rows"
         ),
         claims=(
@@ -181,7 +182,7 @@ def _circles(repeats: int, rng: np.random.Generator) -> tuple[Table, Claim]:
             "Kinds of memorization on a circle",
             ("training point", "expected", *KINDS),
             rows,
-            f"{repeats} training sets of {CIRCLE_ROWS} points: von Mises with concentration "
+            f"{repeats} training sets of {CIRCLE_ROWS:,} points: von Mises with concentration "
             f"{CONCENTRATION:g} and an atom of {ATOM_SHARE:.0%}. Model: exact denoiser of the "
             f"training set, s = {CIRCLE_LEVEL}. Data: {REFERENCE_ROWS:,} other points of the law.",
         ),
@@ -289,8 +290,9 @@ def _curves(some: int, levels: int, rng: np.random.Generator) -> tuple[Graph, Cl
     series = []
     for name, curve in curves.items():
         low, middle, high = np.quantile(curve.values, [0.25, 0.5, 0.75], axis=0)
-        ends = tuple(zip(low.tolist(), high.tolist(), strict=True))
-        series.append(Series(name, tuple(s.tolist()), tuple(middle.tolist()), ends))
+        seen = middle >= DRAWN
+        ends = tuple(zip(np.maximum(low, DRAWN)[seen].tolist(), high[seen].tolist(), strict=True))
+        series.append(Series(name, tuple(s[seen].tolist()), tuple(middle[seen].tolist()), ends))
     near = curves["copies, noise .05"]
     h = 0.05 * np.linalg.norm(noise, axis=1)
     low = s < 0.1  # far below the distance between digits: one training point has all the weight
@@ -301,7 +303,7 @@ def _curves(some: int, levels: int, rng: np.random.Generator) -> tuple[Graph, Cl
     graph = Graph(
         "FLIPD of the digits' own denoiser",
         "Low at training digits: they are atoms of the model. Copies under noise rise like h²/s² "
-        "below their distance h. Bars: quartiles over digits; values of 0 are left out.",
+        "below their distance h. Bars: quartiles over digits; what is below 0.01 is left out.",
         "noise level s, in units of a pixel's range",
         "FLIPD, dimensions",
         tuple(series),
