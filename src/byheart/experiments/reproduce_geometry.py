@@ -71,8 +71,8 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         settings=(
             f"exact denoisers; unions of affine manifolds of dimension "
             f"{', '.join(map(str, DIMENSIONS))} in {AMBIENT} coordinates, {rows:,} rows each; "
-            f"{circles} training sets of {CIRCLE_ROWS:,} points on a circle; half of the digits are "
-            f"training rows"
+            f"{circles} training sets of {CIRCLE_ROWS:,} points on a circle; half of the digits "
+            "are training rows"
         ),
         claims=(
             *(estimators_claim, psi_claim, near_claim, kinds_claim, *shares_claims, large_claim),
