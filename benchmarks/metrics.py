@@ -44,6 +44,8 @@ COLUMNS = (
     "coverage",
     "memorization_distance",
     "vendi_score",
+    "local_dimension",
+    "overfit_share",
 )
 
 

@@ -105,6 +105,14 @@ PAGES = {
             ("byheart.diffusion.samplers", ()),
             ("byheart.diffusion.schedules", ()),
             ("byheart.diffusion.start", ()),
+            (
+                "byheart.diffusion.dimension",
+                ("flipd", "DimensionCurve", "normal_bundle", "NormalBundle"),
+            ),
+            ("byheart.diffusion.hessian", ("spectral_dimension", "SpectralDimension")),
+            ("byheart.diffusion.circle", ()),
+            ("byheart.experiments.geometry", ()),
+            ("byheart.auditing.geometry", ("judge", "PointVerdict")),
         ),
     ),
     "reference/samples.md": Page(
@@ -119,6 +127,7 @@ PAGES = {
             ("byheart.distances.neighbours", ()),
             ("byheart.distances.kernels", ()),
             ("byheart.distances.relative", ()),
+            ("byheart.distances.dimension", ()),
             ("byheart.intervals", ()),
         ),
     ),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binom, mannwhitneyu
+from scipy.stats import binom, gamma, mannwhitneyu
 
 import byheart
 from byheart import UsageError
@@ -56,6 +56,9 @@ def brute(train, heldout, generated):
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (generated, train)]
     shares = np.linalg.eigvalsh(unit[0] @ unit[0].T / m)
     shares = shares[shares > 1e-15]
+    near = [np.sort(to_real, axis=0)[:20, : len(train)].T, others(real)[: len(train), :20]]
+    sums = [np.log(t[:, -1:] / np.maximum(t[:, :-1], 1e-300)).sum(axis=1) for t in near]
+    ends = gamma.ppf([[0.025], [0.975]], 19)  # of the intervals, 20 neighbours
     return {
         "near_copy_share": np.mean(nearest <= next_one / 3),
         "authenticity": np.mean(own > others(train)[to_train.argmin(axis=1), 0]),
@@ -69,6 +72,8 @@ def brute(train, heldout, generated):
         "recall": (to_real <= made[:, None]).any(axis=0).mean(),
         "memorization_distance": (1 - np.abs(unit[0] @ unit[1].T)).min(axis=1).mean(),
         "vendi_score": np.exp(-(shares * np.log(shares)).sum()),
+        "local_dimension": np.median(18 / sums[1]),
+        "overfit_share": np.mean(ends[1] / sums[0] < ends[0] / sums[1]),
     }
 
 
@@ -195,7 +200,8 @@ def test_intervals_cover_what_they_say():
     least = binom.ppf(0.001, repeats, 0.85)
     for name in seen[0]:
         found = recalls if name == "recall" else [one[name] for one in seen]
-        if name == "c_t" or found[0].interval is None:  # c_t: over H too, below
+        # c_t: over H too, below; the dimensions: over training rows, not over G.
+        if name in ("c_t", "local_dimension", "overfit_share") or found[0].interval is None:
             continue
         middle = np.median if name == "nearest_distance_ratio" else np.mean
         truth = middle([one.value for one in found])
@@ -225,6 +231,15 @@ def test_balls_find_every_ball():
     assert inside.sum(axis=1).max() > 32  # some lie in more balls than the first list holds
     assert np.array_equal(balls.counts(queries, centres, radii), inside.sum(axis=1))
     assert np.array_equal(balls.covered(queries, centres, radii), inside.any(axis=1))
+
+
+def test_dimensions_of_few_rows_and_of_lattices_are_left_out():
+    rng = np.random.default_rng(10)
+    few = measured(rng.normal(size=(9, 2)), rng.normal(size=(9, 2)), rng.normal(size=(2, 2)))
+    corners = np.eye(24)  # all distances equal: of no dimension
+    lattice = measured(corners[:12], corners[12:], corners[:12] + 0.1)
+    for found in (few, lattice):
+        assert {"local_dimension", "overfit_share"} & found.keys() == set()
 
 
 def test_rows_of_zeros_have_no_direction():

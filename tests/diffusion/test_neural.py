@@ -14,6 +14,7 @@ from byheart.errors import InputError, MissingExtraError, UsageError
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from byheart.diffusion.jacobians import jacobians  # noqa: E402
 from byheart.diffusion.neural import Network, NeuralDenoiser, mlp, unet  # noqa: E402
 
 SHIFT, SCALE = 7.0, 4.0
@@ -117,6 +118,22 @@ def test_keeps_the_contract(build):
     contract.refuses_another_noise_level(denoiser)
     with pytest.raises(UsageError, match="noise_level must lie on the chain"):
         denoiser.mean(np.zeros((1, denoiser.dimension)), 3.0)
+
+
+def test_differences_give_the_jacobian_of_a_network_in_float32():
+    denoiser = NeuralDenoiser(small_mlp(), CHAIN, SHIFT)
+    y, s = SHIFT + np.random.default_rng(3).normal(size=(5, 6)), 2.0
+    found = jacobians(denoiser, y, s)
+    scale = math.hypot(SCALE, s)
+    label = torch.full((1,), CHAIN.step(s) - 1)
+    for row, jacobian in zip(y, found, strict=True):
+        z = torch.from_numpy((row - SHIFT) / scale)[None].float()
+        network = small_mlp()
+        slope = torch.autograd.functional.jacobian(lambda v: network(v, label), z)  # noqa: B023
+        exact = np.eye(6) - s / scale * slope.reshape(6, 6).numpy().T
+        # Truncation delta^2/6 and rounding 1e-6 |y|/(delta s) at delta = (3 1e-6 |y|/s)^(1/3):
+        # 4e-4 together for |y| = 10, s = 2 and derivatives of order 1.
+        np.testing.assert_allclose(jacobian, exact, atol=1e-3)
 
 
 def test_many_rows_are_evaluated_in_blocks(monkeypatch):

@@ -22,10 +22,13 @@ By further passes over the rows (`by_further_passes`):
     memorization_distance  mean over g of min over t of 1 - |cos(g, t)|
     vendi_score            exp of the entropy of K/n's eigenvalues, K the cosines of n rows of G
     likelihood_gap         FLD's generalization gap, of at most 1,000 rows a set (`likelihood_gap`)
+    local_dimension        median local dimension of R at training rows (`geometry`)
+    overfit_share          share of these rows where that of G is less, by intervals (`geometry`)
 
 What each can and cannot tell: docs/explanation/metrics.md. Intervals are over draws of G with T and
 H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed,
-that of likelihood_gap over draws of T and H with G and the fit held fixed.
+that of likelihood_gap over draws of T and H with G and the fit held fixed, those of the dimensions
+over draws of the training rows looked at.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, ndtri
 
 from byheart import intervals
-from byheart.auditing import balls, controls
+from byheart.auditing import balls, controls, geometry
 from byheart.auditing.likelihood_gap import likelihood_gap
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.result import Metric
@@ -88,6 +91,8 @@ DEFINITIONS = {
     "vendi_score": Definition(
         "maximize", 1.0, VENDI_ROWS, "Friedman and Dieng 2023, arXiv 2210.02410"
     ),
+    "local_dimension": Definition("none", 0.0, math.inf, "Levina and Bickel 2004, NIPS"),
+    "overfit_share": Definition("minimize", 0.0, 1.0, "Ross et al. 2024, arXiv 2411.00113"),
 }
 
 
@@ -175,9 +180,9 @@ def by_further_passes(
 ) -> dict[str, Metric]:
     """Return the metrics that need more than the audit's tables.
 
-    Arguments as for `from_tables`; rng chooses the rows of the Vendi score. Cost in products of
-    m x N values: one for precision and density, one for recall and half of m x m, one or two of
-    m x n for the memorization distance.
+    Arguments as for `from_tables`; rng chooses the rows of the Vendi score and of the dimensions.
+    Cost in products of m x N values: one for precision and density, one for recall and half of
+    m x m, one or two of m x n for the memorization distance, one of m x 1,000 for the dimensions.
 
     >>> rng = np.random.default_rng(0)
     >>> real, made = rng.normal(size=(80, 3)), rng.normal(size=(40, 3))
@@ -202,19 +207,60 @@ def by_further_passes(
     found["vendi_score"] = Metric(
         vendi(Chosen(generated, some)), None, "maximize", 1.0, float(len(some))
     )
-    if not training.all():
-        most = max(2, min(GAP_ROWS, GAP_VALUES // real.shape[1]))
-        t, h, g = (
-            np.asarray(rows[rng.permutation(which)[:most]], dtype=np.float64)
-            for rows, which in (
-                (real, np.flatnonzero(training)),
-                (real, np.flatnonzero(~training)),
-                (generated, np.arange(len(generated))),
-            )
+    return (
+        found
+        | _gap(training, generated, real, level, rng)
+        | _dimensions(among_real, training, generated, real, level, rng, max_memory)
+    )
+
+
+def _gap(
+    training: NDArray[np.bool_],
+    generated: Rows,
+    real: Rows,
+    level: float,
+    rng: np.random.Generator,
+) -> dict[str, Metric]:
+    """Return FLD's gap; nothing without held-out rows, or without any spread in them."""
+    if training.all():
+        return {}
+    most = max(2, min(GAP_ROWS, GAP_VALUES // real.shape[1]))
+    t, h, g = (
+        np.asarray(rows[rng.permutation(which)[:most]], dtype=np.float64)
+        for rows, which in (
+            (real, np.flatnonzero(training)),
+            (real, np.flatnonzero(~training)),
+            (generated, np.arange(len(generated))),
         )
-        if (h.max(axis=0) > h.min(axis=0)).any():
-            found["likelihood_gap"] = _metric("likelihood_gap", *likelihood_gap(t, h, g, level))
-    return found
+    )
+    if not (h.max(axis=0) > h.min(axis=0)).any():
+        return {}
+    return {"likelihood_gap": _metric("likelihood_gap", *likelihood_gap(t, h, g, level))}
+
+
+def _dimensions(
+    among_real: Neighbours,
+    training: NDArray[np.bool_],
+    generated: Rows,
+    real: Rows,
+    level: float,
+    rng: np.random.Generator,
+    max_memory: int | None,
+) -> dict[str, Metric]:
+    """Return what `auditing.geometry` finds around training rows; nothing for too few rows."""
+    around = geometry.around_training(among_real, training, generated, real, level, rng, max_memory)
+    if around is None or not math.isfinite(typical := float(np.median(around[1].values))):
+        return {}
+    ends = _median_interval(around[1].values, level, math.inf)
+    kinds = [point.kind for point in geometry.judge(*around)]
+    return {
+        "local_dimension": _metric(
+            "local_dimension", typical, ends if math.isfinite(ends[1]) else None
+        ),
+        "overfit_share": _share(
+            "overfit_share", kinds.count("overfitting-driven"), len(kinds), level
+        ),
+    }
 
 
 def data_copying(
@@ -351,13 +397,13 @@ def _nearer_to_train(forward: Neighbours, training: NDArray[np.bool_], to_train:
     return float((to_train == nearest).sum() - tied[to_train == nearest].sum() / 2)
 
 
-def _median_interval(values: Floats, level: float) -> tuple[float, float]:
+def _median_interval(values: Floats, level: float, largest: float = 1.0) -> tuple[float, float]:
     """Order-statistic interval of a median: the counts below it are Binomial(n, 1/2)."""
     ordered, n = np.sort(values), len(values)
     below = bdtr(np.arange((n + 1) // 2, dtype=float), n, 0.5)
     cut = int((below <= level / 2).sum())  # as many values may lie outside at each end
     if cut == 0:
-        return 0.0, 1.0  # too few rows to leave any out: the range of the ratio
+        return 0.0, largest  # too few rows to leave any out: the range
     return float(ordered[cut - 1]), float(ordered[n - cut])
 
 

@@ -56,7 +56,12 @@ _BLOCK_ENTRIES = 2**21  # entries of one block of weights: 16 MiB, and as much f
 
 
 class Denoiser(ABC):
-    """The posterior mean E[x | y] of y = x + s eta, for one prior law of x."""
+    """The posterior mean E[x | y] of y = x + s eta, for one prior law of x.
+
+    precision: error of `mean` by rounding, relative to its argument or to s if that is larger.
+    """
+
+    precision: float = 2.0**-52
 
     @property
     @abstractmethod

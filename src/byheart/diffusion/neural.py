@@ -187,6 +187,8 @@ class NeuralDenoiser(Denoiser):
     (30, 2)
     """
 
+    precision = 1e-6  # float32 through some ten layers
+
     def __init__(
         self,
         network: Network,
