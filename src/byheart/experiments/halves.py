@@ -164,7 +164,7 @@ def train_halves(
         fit(half, int(child.generate_state(1)[0])).sample(pairs, np.random.default_rng(noise))
         for half, child in zip(halves, (one, two), strict=True)
     ]
-    return compare_halves(*samples, *halves, level=level)
+    return compare_halves(samples[0], samples[1], halves[0], halves[1], level=level)
 
 
 def _mean(values: Array, level: float) -> Mean:
