@@ -52,7 +52,8 @@ Checkpoint = tuple[int, Callable[[int], Any]]
 
 _RATIO = 1 / 3  # of the two nearest distances, below which a sample counts as a copy (Bonnaire)
 _SAMPLING_STEPS = 25
-_LEAST_SCATTER = 1e-3  # sigma of times that one line passes through
+_NEWTON = 100  # iterations; about 8 are needed
+_FARTHEST = 100.0  # from the best exponent: beyond, the interval is infinite
 
 
 @dataclass(frozen=True)
@@ -261,54 +262,85 @@ class _Profile:
     high: Array
 
     def fit(self, exponent: float) -> tuple[float, float, float]:
-        """Return −log L, a and sigma for one exponent."""
-        from scipy.optimize import minimize
+        """Return log L, a and sigma for one exponent.
 
+        Newton's method in u = a/sigma and h = 1/sigma, where log L is concave.
+        """
         low, high = self.low - exponent * self.x, self.high - exponent * self.x
         middle = np.where(np.isfinite(high) & np.isfinite(low), 0.5 * (low + high), low)
         middle = np.where(np.isfinite(middle), middle, high)
-        start = [float(middle.mean()), math.log(max(float(middle.std()), 0.1))]
-
-        def loss(p: Array) -> float:
-            sigma = math.exp(p[1]) + _LEAST_SCATTER
-            return -float(_log_mass((low - p[0]) / sigma, (high - p[0]) / sigma).sum())
-
-        options = {"xatol": 1e-7, "fatol": 1e-10, "maxiter": 2000}
-        found = minimize(loss, start, method="Nelder-Mead", options=options)
-        return float(found.fun), float(found.x[0]), math.exp(found.x[1]) + _LEAST_SCATTER
+        h = 1 / max(float(middle.std()), 0.1)
+        u = h * float(middle.mean())
+        value, gradient, curvature = _likelihood(low, high, u, h)
+        for _ in range(_NEWTON):
+            ridge = 1e-12 * (1 + float(np.abs(curvature).max()))
+            step = np.linalg.solve(curvature + ridge * np.eye(2), gradient)
+            gain, share = float(step @ gradient), 1.0
+            if gain < 1e-11:
+                break
+            while share > 1e-9:
+                tried = u + share * step[0], h + share * step[1]
+                if tried[1] > 0:
+                    found = _likelihood(low, high, *tried)
+                    if found[0] > value:
+                        break
+                share /= 2
+            else:
+                break
+            (u, h), (value, gradient, curvature) = tried, found
+        return value, float(u / h), float(1 / h)
 
     def best(self) -> float:
         """Return the exponent of the largest likelihood, within ±20; the profile has one peak."""
         from scipy.optimize import minimize_scalar
 
-        found = minimize_scalar(lambda b: self.fit(float(b))[0], bounds=(-20, 20), method="bounded")
+        found = minimize_scalar(
+            lambda b: -self.fit(float(b))[0], bounds=(-20, 20), method="bounded"
+        )
         return float(found.x)
 
     def edge(self, best: float, side: float, allowed: float) -> float:
         """Return where the profile has fallen by `allowed`, on one side of the best, or ±inf."""
-        least = self.fit(best)[0]
+        from scipy.optimize import brentq
+
+        top = self.fit(best)[0]
+
+        def excess(reach: float) -> float:
+            return top - self.fit(best + side * reach)[0] - allowed
+
         inside, reach = 0.0, 0.1
-        while self.fit(best + side * reach)[0] - least <= allowed:
+        while excess(reach) <= 0:
             inside, reach = reach, 2 * reach
-            if reach > 100:
+            if reach > _FARTHEST:
                 return side * math.inf
-        for _ in range(30):
-            middle = 0.5 * (inside + reach)
-            if self.fit(best + side * middle)[0] - least <= allowed:
-                inside = middle
-            else:
-                reach = middle
-        return best + side * reach
+        return best + side * float(brentq(excess, inside, reach, xtol=1e-6))
 
 
-def _log_mass(low: Array, high: Array) -> Array:
-    """Return log[Phi(high) − Phi(low)], by the tail in which the two differ most."""
-    flip = low > 0
-    a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-    upper = log_ndtr(b)
-    with np.errstate(divide="ignore"):
-        gap = np.maximum(-np.expm1(log_ndtr(a) - upper), np.finfo(np.float64).tiny)
-    return np.asarray(upper + np.log(gap))
+def _likelihood(low: Array, high: Array, u: float, h: float) -> tuple[float, Array, Array]:
+    """Return log L, its gradient in (u, h) and minus its second derivatives, (2, 2)."""
+    a, b = h * low - u, h * high - u
+    # Phi(b) − Phi(a) by the tail in which the two differ most
+    flip = a > 0
+    upper = log_ndtr(np.where(flip, -a, b))
+    lower = log_ndtr(np.where(flip, -b, a))
+    gap = np.maximum(-np.expm1(lower - upper), np.finfo(np.float64).tiny)
+    mass = upper + np.log(gap)
+    ends = []
+    for z, edge in ((a, low), (b, high)):
+        known = np.isfinite(z)
+        safe = np.where(known, z, 0.0)
+        density = np.exp(-0.5 * safe**2 - 0.5 * math.log(2 * math.pi) - mass)
+        ends.append((safe, np.where(known, density, 0.0), np.where(known, edge, 0.0)))
+    (za, ra, xa), (zb, rb, xb) = ends
+    slope = np.stack([ra - rb, rb * xb - ra * xa])  # of log mass, in u and h
+    bend_b, bend_a = rb * zb, ra * za
+    second = np.array(
+        [
+            [(bend_b - bend_a).sum(), (bend_a * xa - bend_b * xb).sum()],
+            [(bend_a * xa - bend_b * xb).sum(), (bend_b * xb**2 - bend_a * xa**2).sum()],
+        ]
+    )
+    return float(mass.sum()), slope.sum(axis=1), second + slope @ slope.T
 
 
 def _onset(steps: Sequence[int], step: int | None) -> Onset:
