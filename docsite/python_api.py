@@ -74,6 +74,8 @@ PAGES = {
             ("byheart.experiments.record", ()),
             ("byheart.experiments.transition", ()),
             ("byheart.experiments.planning", ()),
+            ("byheart.experiments.halves", ()),
+            ("byheart.experiments.training_time", ()),
         ),
     ),
     "reference/theory.md": Page(
@@ -92,6 +94,7 @@ PAGES = {
                 "planner",
                 "spectrum",
                 "effective_noise",
+                "agreement",
             )
         ),
     ),

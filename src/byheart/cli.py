@@ -51,11 +51,13 @@ Workers = Annotated[int | None, typer.Option(help="Trials at a time; by default 
 
 
 class Experiment(StrEnum):
-    """Experiments of papers; NAME is done by byheart.experiments.reproduce_NAME."""
+    """Experiments of papers; `name` is done by byheart.experiments.reproduce_name."""
 
     geometry = "geometry"
     linear = "linear"
     unet = "unet"
+    halves = "halves"
+    training_time = "training-time"
 
 
 class FailOn(StrEnum):
@@ -420,7 +422,7 @@ def reproduce(
     folder = _folder(out or Path(default))
     with progress_bar() as update:
         laboratory = Laboratory(folder, engine_named(engine, workers), update)
-        module = import_module(f"byheart.experiments.reproduce_{experiment.value}")
+        module = import_module(f"byheart.experiments.reproduce_{experiment.name}")
         result = module.reproduce(laboratory, quick=quick)
     data = write_json(result, folder / f"{experiment.value}.json")
     page = write_html(result, folder / f"{experiment.value}.html")
