@@ -72,4 +72,8 @@ def filled(content: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         )
     if not values or kind not in SWEEPABLE:
         return content
+    try:
+        parameter_of(kind, name)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
     return {**content, "model": {**model, name: values[0]}}

@@ -346,11 +346,15 @@ class Plan(_Section):
         """
         if "folder" in content:
             raise UsageError(f"{where}: folder is not a section; choose from {_sections()}")
+        whole = filled(content, where)
         try:
-            whole = filled(content, where)
             plan = Plan.model_validate({**whole, "folder": str(folder)})
         except ValidationError as error:
-            raise UsageError(f"{where}: {_explain(error)}") from None
+            said = _explain(error)
+            if whole is not content:  # the key of [model] that was filled in from the values
+                name = whole["sweep"]["parameter"]
+                said = said.replace(f"model.{name} ", f"sweep.values: {name} ", 1)
+            raise UsageError(f"{where}: {said}") from None
         try:
             plan.measure  # noqa: B018  refuses what does not go together
             for value in plan.sweep.values or ():
