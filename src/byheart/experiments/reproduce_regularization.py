@@ -51,6 +51,8 @@ COLLAPSED = 0.1  # of the spacing: nearer to a training point is collapsed
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; the full run needs the extra `neural`. quick: no networks."""
+    if not quick:
+        import byheart.diffusion.neural  # noqa: F401  so that a missing extra is said at once
     found, records = {}, {}
     for kind, (name, values) in SCORES.items():
         records[kind] = laboratory.run(kind, _plan({"kind": kind}, name, values, REPEATS[quick]))
