@@ -24,6 +24,7 @@ CASES = {
     "traces to the end": ("copies", "traces", "traces"),
     "copies to the end": ("copies", "copies", "copies"),
     "cleared at once": ("copies", "generalizes", "generalizes"),
+    "cleared, never copies": ("traces", "traces", "generalizes"),
 }
 
 
@@ -54,11 +55,18 @@ def found(case):
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("cleared", ["Take constant = 10: the first value", "Do not stop at constant = 1, where"]),
-        ("off the scale", ["Change the model or its data, not constant", "100% of them leave tra"]),
-        ("traces to the end", ["Sweep higher values of constant", "Do not stop at constant = 1"]),
+        ("cleared", ["Take constant = 10: the first value", "Do not take constant = 1 because"]),
+        (
+            "off the scale",
+            ["Change the model or its data, not constant", "100% of them leave traces"],
+        ),
+        (
+            "traces to the end",
+            ["Sweep higher values of constant", "Do not take constant = 1 because"],
+        ),
         ("copies to the end", ["Sweep higher values of constant"]),
         ("cleared at once", ["Take constant = 1: the first value"]),
+        ("cleared, never copies", ["Take constant = 10: the", "constant = 0.1 because most runs"]),
     ],
 )
 def test_advice_is_on_the_verdict_not_on_the_absence_of_copies(case, words):

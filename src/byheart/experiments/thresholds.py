@@ -232,7 +232,7 @@ def graphs(result: ThresholdsResult, what: str, distance: str) -> tuple[Graph, G
         Graph(
             f"{what}: what audits say",
             f"Further {more} regularises more. Copies and traces are memorization; only "
-            "`generalizes` clears a model.",
+            "generalizes clears a model.",
             axis,
             f"share of runs, n = {result.n}",
             tuple(

@@ -106,9 +106,11 @@ def next_steps(result: ThresholdsResult) -> tuple[str, ...]:
             )
     if copies.value is not None and copies.value != clear.value:
         point = next(p for p in result.points if p.value == copies.value)
+        already = copies.value == result.points[0].value
         steps.append(
-            f"Do not stop at {name} = {copies.value:g}, where most runs name no copies any more: "
-            f"{percent(point.traces.value)} of them leave traces of many training points there, "
+            f"Do not take {name} = {copies.value:g} because most runs name no copies there"
+            f"{' already' if already else ''}: "
+            f"{percent(point.traces.value)} of them leave traces of many training points, "
             f"and {percent(point.generalizes.value)} are found to generalize."
         )
     steps.append("Audit the model that you release: a sweep speaks of runs like it, not of it.")
@@ -118,11 +120,13 @@ def next_steps(result: ThresholdsResult) -> tuple[str, ...]:
 def _head(result: ThresholdsResult) -> dict[str, str]:
     name, clear, copies = result.parameter.name, result.generalizes, result.no_copies
     if clear.value is None:
-        sentence = f"At no value of {name} tried is the verdict of most runs `generalizes`."
+        sentence = f"At no value of {name} tried is the verdict of most runs generalizes."
     else:
-        sentence = f"The verdict of most runs is `generalizes` first at {name} = {clear.value:g}."
+        sentence = f"The verdict of most runs is generalizes first at {name} = {clear.value:g}."
     if copies.value is None:
         reason = "Named copies do not vanish at any value tried."
+    elif copies.value == result.points[0].value:
+        reason = f"Most runs name no copies at {copies.value:g} already, the weakest value tried."
     else:
         reason = (
             f"Named copies vanish at {name} = {copies.value:g} ({_between(copies)}), "
