@@ -43,7 +43,7 @@ SCORES: dict[str, tuple[str, tuple[float, ...]]] = {  # kind of model -> paramet
 MLP = {"kind": "mlp", "learning_rate": 1e-3}
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[float, ...]]] = {  # parameter -> model, values
     "training_steps": (MLP, (25, 50, 100, 200, 400, 800, 1600)),
-    "width": ({**MLP, "training_steps": 800}, (8, 16, 32, 64, 256)),
+    "width": ({**MLP, "training_steps": 800}, (16, 32, 64, 128, 256)),
 }
 RATE_SAMPLES, RATE_LEVELS = 200, (0.2, 0.1, 0.05, 0.025)  # of the collapse, in units of spacing
 COLLAPSED = 0.1  # of the spacing: nearer to a training point is collapsed
