@@ -11,7 +11,9 @@ from markupsafe import escape
 from byheart.distances.relative import relative_distance
 from byheart.experiments import reproduce_linear, reproduce_regularization, reproduce_unet
 from byheart.experiments.engines import SerialEngine
+from byheart.experiments.parameter import parameter_of
 from byheart.experiments.reproduction import Laboratory
+from byheart.experiments.thresholds import thresholds
 from byheart.theory.solvable_model import LinearOneStep
 
 
@@ -119,7 +121,7 @@ def test_regularization_in_small(laboratory, monkeypatch, tmp_path):
 
 def test_networks_are_swept_over_steps_and_width(laboratory, monkeypatch):
     pytest.importorskip("torch")
-    small = {**reproduce_regularization.MLP, "steps": 4, "depth": 1}
+    found, small = {}, {**reproduce_regularization.MLP, "steps": 4, "depth": 1}
     monkeypatch.setattr(reproduce_regularization, "SIZE", 60)
     monkeypatch.setattr(reproduce_regularization, "SAMPLES", 60)
     for name, model in (
@@ -127,4 +129,9 @@ def test_networks_are_swept_over_steps_and_width(laboratory, monkeypatch):
         ("width", {**small, "training_steps": 2}),
     ):
         sections = reproduce_regularization._plan(model, name, (2, 4), 1)
-        assert len(laboratory.run(name, sections)) == 2
+        records = laboratory.run(name, sections)
+        assert [record.value for record in records] == [2, 4]
+        found[f"mlp, {name}"] = thresholds(records, parameter_of("mlp", name))
+    claim = reproduce_regularization._networks(found)
+    # two or four steps learn nothing that could be memorized
+    assert claim.measured.count("the weakest value tried") >= 2
