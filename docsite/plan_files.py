@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args, get_origin
 
 from byheart.experiments import plan
+from byheart.experiments.parameter import SWEEPABLE
 from docsite.markdown import docstring
 
 OPENING = """# Plan files
@@ -43,6 +44,9 @@ MEANING = {
     "model.steps": "steps of the sampler; for networks, of the noise chain too",
     "model.noise_floor": "variance c at which sampling stops",
     "model.bandwidth": "standard deviation of the smoothing kernel, in units of the data",
+    "model.constant": "variance c, in squared units of the data, that is added to the score's "
+    "denominator",
+    "model.log_threshold": "log tau, without a unit, of the floor under the sum of kernels",
     "model.epochs": "passes over the training set; give this or `training_steps`",
     "model.training_steps": "gradient steps; give this or `epochs`",
     "model.batch_size": "rows of a gradient step",
@@ -57,9 +61,15 @@ MEANING = {
     "model.timeout": "seconds that one run may take",
     "model.suffix": "format of the files `{train}` and `{generated}`",
     "sweep.n": "sizes of the training set, increasing",
-    "sweep.repeats": "training runs at each size",
+    "sweep.repeats": "training runs at each size, or at each value of a parameter",
     "sweep.seed": "seed of every random choice",
     "sweep.samples": "samples drawn from each trained model",
+    "sweep.parameter": "a key of `[model]` to sweep at one n, which then is not in `[model]`: "
+    + ", ".join(
+        f"`{kind}`: {', '.join(f'`{found.name}`' for found in parameters)}"
+        for kind, parameters in SWEEPABLE.items()
+    ),
+    "sweep.values": "values of the parameter, increasing; all see the same training sets",
     "distance.definition": "`paper`: arXiv 2411.17807's; `matched`: an audit. By default `paper` "
     "where data and model have closed forms, else `matched`",
     "distance.form": "of the distance: by default `l2` for `paper`, `kl` for `matched`",

@@ -73,6 +73,8 @@ PAGES = {
             ("byheart.experiments.store", ("Store",)),
             ("byheart.experiments.record", ()),
             ("byheart.experiments.transition", ()),
+            ("byheart.experiments.parameter", ("Parameter", "parameter_of")),
+            ("byheart.experiments.thresholds", ()),
             ("byheart.experiments.planning", ()),
             ("byheart.experiments.halves", ()),
             ("byheart.experiments.training_time", ()),
@@ -104,6 +106,7 @@ PAGES = {
         "schedule, nothing else.",
         (
             ("byheart.diffusion.denoisers", ()),
+            ("byheart.diffusion.regularised", ()),
             ("byheart.diffusion.one_step", ()),
             ("byheart.diffusion.samplers", ()),
             ("byheart.diffusion.schedules", ()),

@@ -60,6 +60,30 @@ def test_json_is_all_that_is_printed(plan, tmp_path, capsys):
     assert keys <= set(found["curve"][0])
 
 
+def test_sweep_over_a_parameter_then_transition(tmp_path, capsys):
+    plan, store = tmp_path / "plan.toml", tmp_path / "s.sqlite"
+    plan.write_text(
+        '[data]\nkind = "gaussian"\ndimension = 4\n[model]\nkind = "tikhonov"\n'
+        '[sweep]\nn = [60]\nparameter = "constant"\nvalues = [0.0001, 0.01]\nrepeats = 2\n'
+        "samples = 60\n[distance]\nfresh = 60\n"
+    )
+    command = ["sweep", str(plan), "--store", str(store), "--engine", "serial"]
+    assert run(command) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("constant   n  trials")
+    assert f"next: byheart transition {store}" in said
+    assert run([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["curve"][1]["constant"] == 0.01
+    assert run(["transition", str(store), "--out", str(tmp_path / "o")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("no value generalizes: ")
+    assert "no named copies" in said
+    assert "generalizes" in (tmp_path / "o" / "transition.html").read_text(encoding="utf-8")
+    assert run(["transition", str(store), "--out", str(tmp_path / "o"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"no_copies", "generalizes", "points", "parameter"} <= set(found)
+
+
 @pytest.mark.parametrize(
     ("change", "arguments", "words"),
     [

@@ -21,6 +21,8 @@ from byheart.errors import ByheartError, UsageError
 
 if TYPE_CHECKING:
     from byheart.auditing.result import AuditResult
+    from byheart.experiments.plan import Plan
+    from byheart.experiments.record import Record
 
 app = typer.Typer(
     name="byheart",
@@ -58,6 +60,7 @@ class Experiment(StrEnum):
     unet = "unet"
     halves = "halves"
     training_time = "training-time"
+    regularization = "regularization"
 
 
 class FailOn(StrEnum):
@@ -371,7 +374,8 @@ def transition(
 
     **Example:** `byheart transition linear.sqlite --out linear`
 
-    Reads the store of `byheart sweep`, which need not be finished.
+    Reads the store of `byheart sweep`, which need not be finished. If the sweep is over a parameter
+    of the model, it says from which value on the verdict is `generalizes`, and at what cost.
     """
     from json import dumps
 
@@ -380,15 +384,46 @@ def transition(
     from byheart.report.transition import render, write_html
 
     with Store.read(store) as kept:
-        measure = kept.plan.measure
-        found = analyse(kept.records(), level=level, seed=seed)
+        plan = kept.plan
+        made = kept.records()
         if records is not None:
             kept.export(records)
+    measure = plan.measure
+    if plan.parameter:
+        _thresholds(plan, made, store, _folder(out), level=level, seed=seed, json=json)
+        return
+    found = analyse(made, level=level, seed=seed)
     page = write_html(found, _folder(out) / "transition.html", source=store.name, measure=measure)
     if json:
         typer.echo(dumps(found.to_dict(), indent=2, allow_nan=False))
     else:
         render(found, page, measure=measure)
+
+
+def _thresholds(
+    plan: Plan,
+    records: list[Record],
+    store: Path,
+    out: Path,
+    *,
+    level: float,
+    seed: int,
+    json: bool,
+) -> None:
+    """Tell where a parameter that was swept makes copies vanish and the verdict `generalizes`."""
+    from json import dumps
+
+    from byheart.experiments.thresholds import thresholds
+    from byheart.report.thresholds import render, write_html
+
+    if plan.parameter is None:
+        raise RuntimeError("a sweep over a parameter has one")
+    found = thresholds(records, plan.parameter, level=level, seed=seed)
+    page = write_html(found, plan, out / "transition.html", source=store.name)
+    if json:
+        typer.echo(dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        render(found, plan, page)
 
 
 @app.command()
@@ -409,7 +444,8 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`.
+    Started again with the same folder it goes on where it was. `unet`, and `regularization`
+    without --quick, need the extra `neural`.
     """
     from importlib import import_module
 

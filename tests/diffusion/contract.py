@@ -1,4 +1,4 @@
-"""What every denoiser promises, whatever its law: checks that its tests share."""
+"""What every denoiser promises, whatever its score, of a law or not: checks that tests share."""
 
 import math
 

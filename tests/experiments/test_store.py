@@ -43,8 +43,8 @@ def path(tmp_path):
 def test_records_come_back_as_they_were(path):
     with Store.read(path) as store:
         assert store.records() == RECORDS
-        assert store.finished() == {(8, 0), (8, 1), (16, 0)}
-        assert store.finished(with_errors=False) == {(8, 0), (16, 0)}
+        assert store.finished() == {(8, 0, None), (8, 1, None), (16, 0, None)}
+        assert store.finished(with_errors=False) == {(8, 0, None), (16, 0, None)}
         assert store.plan == plan()
 
 

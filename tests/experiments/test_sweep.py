@@ -107,7 +107,7 @@ def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
     call = "from byheart.cli import main; main()"
     arguments = ["sweep", str(tmp_path / "p.toml"), "--store", str(store), "--engine", "serial"]
     rng = random.Random(0)
-    known: set[tuple[int, int]] = set()
+    known: set[tuple[int, int, None]] = set()
     for kill in range(11):
         ran_before = Counter(log.read_text().split()) if log.exists() else Counter()
         process = subprocess.Popen(
@@ -129,7 +129,7 @@ def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
             finished = kept.finished()
         assert known <= finished, "a finished trial was lost"
         ran = Counter(log.read_text().split())
-        for n, repeat in known:
+        for n, repeat, _ in known:
             name = f"n{n}-repeat{repeat}"
             assert ran[name] == ran_before[name], f"{name} was finished and has run again"
         known = finished

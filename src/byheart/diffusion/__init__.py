@@ -13,6 +13,7 @@ from byheart.diffusion.denoisers import (
     LinearDenoiser,
 )
 from byheart.diffusion.one_step import LinearOneStepDenoiser
+from byheart.diffusion.regularised import EmpiricalBayesDenoiser, TikhonovDenoiser
 from byheart.diffusion.samplers import (
     AncestralSampler,
     EulerSampler,
@@ -34,6 +35,7 @@ __all__ = [
     "CosineBeta",
     "Denoiser",
     "DiscreteBeta",
+    "EmpiricalBayesDenoiser",
     "EmpiricalDenoiser",
     "EulerSampler",
     "GaussianDenoiser",
@@ -47,5 +49,6 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Start",
+    "TikhonovDenoiser",
     "VarianceExploding",
 ]

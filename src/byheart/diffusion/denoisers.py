@@ -32,6 +32,9 @@ all C_k = eps^2 I, so the r_k are softmax weights of -|y - x_i|^2 / (2 (eps^2 + 
 Training set itself, eps = 0: E[x | y] = sum_i r_i x_i, the minimiser of the training loss over
 all functions. A sampler that uses it returns training points: it memorizes exactly.
 
+Regularised scores (`regularised`) belong to no prior: their estimate of x is defined by the same
+formula, y + s^2 score.
+
 Weights are computed in logs and normalised by their largest. Squared distances are expanded,
 after centring everything on the data mean; the term |y|^2 is common to all weights and left out.
 The error of a log weight is about d 2^-53 |y| |x| / s^2, so s should stay above 1e-6 of the
@@ -56,7 +59,10 @@ _BLOCK_ENTRIES = 2**21  # entries of one block of weights: 16 MiB, and as much f
 
 
 class Denoiser(ABC):
-    """The posterior mean E[x | y] of y = x + s eta, for one prior law of x.
+    """The estimate y + s^2 score(y, s) of x from y = x + s eta, with the score of one model.
+
+    Where the score is that of a noisy law rho_s, the estimate is the posterior mean E[x | y] of the
+    prior rho, by Tweedie's formula. Each class says whether it is; samplers need the score alone.
 
     precision: error of `mean` by rounding, relative to its argument or to s if that is larger.
     """
@@ -70,7 +76,7 @@ class Denoiser(ABC):
 
     @abstractmethod
     def mean(self, y: Array, noise_level: float) -> Array:
-        """Return E[x | y], (m, d), for noisy points y, (m, d), at noise level s > 0.
+        """Return the estimate of x, (m, d), for noisy points y, (m, d), at noise level s > 0.
 
         Raises UsageError for another shape or a noise level that is not finite and above 0.
         """
@@ -103,17 +109,30 @@ class EmpiricalDenoiser(Denoiser):
 
     def mean(self, y: Array, noise_level: float) -> Array:
         """Return E[x | y]; see `Denoiser.mean`."""
+        return self.mean_and_log_mass(y, noise_level)[0]
+
+    def mean_and_log_mass(self, y: Array, noise_level: float) -> tuple[Array, Array]:
+        """Return E[x | y], (m, d), and log sum_i exp(-|y - x_i|^2 / (2 s^2)), (m,).
+
+        >>> denoiser = EmpiricalDenoiser([[0.0], [2.0]])
+        >>> denoiser.mean_and_log_mass(np.array([[1.0]]), 1.0)[1].round(6).tolist()  # log 2 - 1/2
+        [0.193147]
+        """
         y, s = check_query(self, y, noise_level)
         result: Array = np.empty_like(y)
+        log_mass: Array = np.empty(len(y))
         rows = max(1, _BLOCK_ENTRIES // len(self._centred))
         for start in range(0, len(y), rows):
             block = slice(start, start + rows)
-            log_weights = (y[block] - self._centre) @ self._centred.T
+            shifted = y[block] - self._centre
+            log_weights = shifted @ self._centred.T
             log_weights -= self._half_squares
             log_weights /= s**2
-            result[block] = _softmax(log_weights) @ self._centred
+            log_mass[block] = _normalise(log_weights)
+            log_mass[block] -= np.einsum("ij,ij->i", shifted, shifted) / (2 * s**2)
+            result[block] = log_weights @ self._centred
         result += self._centre
-        return result
+        return result, log_mass
 
 
 @final
@@ -266,7 +285,8 @@ class GaussianMixtureDenoiser(Denoiser):
         """Return E[x | y]; see `Denoiser.mean`."""
         y, s = check_query(self, y, noise_level)
         log_shares = np.stack([law.noisy_log_density(y, s) for law in self._laws], axis=1)
-        shares = _softmax(log_shares + self._log_weights)
+        shares = log_shares + self._log_weights
+        _normalise(shares)
         result = np.zeros_like(y)
         for law, share in zip(self._laws, shares.T, strict=True):
             result += share[:, None] * law.posterior_mean(y, s)
@@ -291,12 +311,15 @@ class _Gaussian:
         return density
 
 
-def _softmax(log_weights: Array) -> Array:
-    """Normalise rows of log weights, in place."""
-    log_weights -= log_weights.max(axis=1, keepdims=True)
+def _normalise(log_weights: Array) -> Array:
+    """Turn rows of log weights into weights of sum 1, in place; return the logs of the sums."""
+    top = log_weights.max(axis=1, keepdims=True)
+    log_weights -= top
     np.exp(log_weights, out=log_weights)
-    log_weights /= log_weights.sum(axis=1, keepdims=True)
-    return log_weights
+    total = log_weights.sum(axis=1, keepdims=True)
+    log_weights /= total
+    log_sums: Array = (top + np.log(total))[:, 0]
+    return log_sums
 
 
 def _points(points: Any, name: str) -> Array:

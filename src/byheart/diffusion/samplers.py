@@ -1,6 +1,8 @@
 """Samplers: from noise to data along a schedule of noise levels, with any denoiser.
 
-Symbols: y = x + s eta, noise level s, D(y, s) = E[x | y] the denoiser, rho_s the law of y. All
+Symbols: y = x + s eta, noise level s, D(y, s) = y + s^2 score the denoiser, rho_s the law of y; D
+is E[x | y] where the score is that of rho_s, and for other scores (`regularised`) every line below
+holds with the score for grad log rho_s, but for what it says of the law of y at each level. All
 samplers start from pure noise y ~ N(0, s_max^2 I), or another law of `byheart.diffusion.start`,
 and step from s to the next lower level s'.
 
@@ -58,7 +60,7 @@ Finish = Literal["noise_floor", "posterior_mean"]
 
 
 class Sampler(ABC):
-    """Draws samples of the law a denoiser stands for."""
+    """Draws samples of the law that a denoiser stands for, or that its score leads to."""
 
     @abstractmethod
     def sample(self, count: int, rng: np.random.Generator) -> Array:

@@ -37,10 +37,11 @@ ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Trial:
-    """One training run: size n of the training set, and which repeat of it."""
+    """One training run: size n of the training set, which repeat of it, value of the parameter."""
 
     n: int
     repeat: int
+    value: float | None = None
 
 
 Task = Callable[[Any, Trial], Outcome]
@@ -194,17 +195,17 @@ def attempt(task: Task, material: Any, trial: Trial, started: int) -> Record:
     try:
         outcome = task(material, trial)
     except ByheartError as error:
-        return Record(trial.n, trial.repeat, None, str(error), started)
+        return Record(trial.n, trial.repeat, None, str(error), started, trial.value)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        return Record(trial.n, trial.repeat, None, " ".join(what.split()), started)
-    return Record(trial.n, trial.repeat, outcome, None, started)
+        return Record(trial.n, trial.repeat, None, " ".join(what.split()), started, trial.value)
+    return Record(trial.n, trial.repeat, outcome, None, started, trial.value)
 
 
 def lost(trial: Trial, started: int, how: str) -> Record:
     """Return the record of a trial whose workers have died."""
     error = f"the worker died {started} times in this trial ({how})"
-    return Record(trial.n, trial.repeat, None, error, started)
+    return Record(trial.n, trial.repeat, None, error, started, trial.value)
 
 
 def _how(code: int | None) -> str:

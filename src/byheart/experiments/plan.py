@@ -7,8 +7,8 @@ A plan is TOML with the sections [data], [model], [sweep] and [distance]:
     dimension = 36
 
     [model]
-    kind = "linear"              # or "linear-multi-step", "empirical", "kernel-smoothed", "mlp",
-    time = 2                     # "unet", "command"
+    kind = "linear"              # or "linear-multi-step", "empirical", "kernel-smoothed",
+    time = 2                     # "tikhonov", "empirical-bayes", "mlp", "unet", "command"
     noise_scale = 1
 
     [sweep]
@@ -17,6 +17,17 @@ A plan is TOML with the sections [data], [model], [sweep] and [distance]:
 
     [distance]                   # may be left out
     definition = "paper"         # or "matched"
+
+Instead of n, a parameter of the model can be swept at one n (`parameter`):
+
+    [model]
+    kind = "tikhonov"
+
+    [sweep]
+    n = [300]
+    parameter = "constant"
+    values = [0.01, 0.1, 1]
+    repeats = 20
 
 Unknown keys and wrong values are errors that name the key; nothing is guessed. Which measure a plan
 means is decided here, once (`Plan.measure`), so that a store says what its numbers are.
@@ -35,9 +46,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from byheart.errors import UsageError
+from byheart.experiments.parameter import Parameter, filled, parameter_of
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Number = int | Annotated[float, Field(allow_inf_nan=False)]
 
 PLACEHOLDERS = ("train", "generated", "count", "m", "seed", "n", "python")
 FRESH_ROWS = 400  # held-out points of a trial, where they cannot be integrated out
@@ -98,6 +111,29 @@ class KernelSmoothedModel(_Section):
     kind: Literal["kernel-smoothed"]
     bandwidth: Positive
     steps: Count = 24
+
+
+class TikhonovModel(_Section):
+    """The training set's score with a variance `constant` added to its denominator.
+
+    In squared units of the data, not relative to anything. Samples lie about
+    sqrt(constant · dimension) from training points.
+    """
+
+    kind: Literal["tikhonov"]
+    constant: Positive
+    steps: Count = 48
+
+
+class EmpiricalBayesModel(_Section):
+    """The training set's score with its sum of kernels bounded below by exp(log_threshold).
+
+    Without a unit. Samples pass from copies to noise where it is about -dimension/2.
+    """
+
+    kind: Literal["empirical-bayes"]
+    log_threshold: Annotated[float, Field(allow_inf_nan=False)]
+    steps: Count = 48
 
 
 class _Trained(_Section):
@@ -179,6 +215,8 @@ Model = Annotated[
     | LinearMultiStepModel
     | EmpiricalModel
     | KernelSmoothedModel
+    | TikhonovModel
+    | EmpiricalBayesModel
     | MLPModel
     | UNetModel
     | CommandModel,
@@ -187,12 +225,18 @@ Model = Annotated[
 
 
 class Sweep(_Section):
-    """Sizes n of the training set, training runs of each, samples drawn from each model."""
+    """Sizes n of the training set, training runs of each, samples drawn from each model.
+
+    With a `parameter` of the model there is one n, and the runs are repeated at each of `values`,
+    on the same training sets.
+    """
 
     n: tuple[Annotated[int, Field(ge=2)], ...] = Field(strict=False, min_length=1)
     repeats: Count
     seed: Annotated[int, Field(ge=0)] = 0
     samples: Annotated[int, Field(ge=2)] = 400
+    parameter: str | None = None
+    values: tuple[Number, ...] | None = Field(default=None, strict=False, min_length=2)
 
     @field_validator("n")
     @classmethod
@@ -200,6 +244,21 @@ class Sweep(_Section):
         if list(n) != sorted(set(n)):
             raise ValueError("must be increasing, each size once")
         return n
+
+    @field_validator("values")
+    @classmethod
+    def _rising(cls, values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if values is not None and list(values) != sorted(set(values)):
+            raise ValueError("must be increasing, each value once")
+        return values
+
+    @model_validator(mode="after")
+    def _one_axis(self) -> Self:
+        if (self.parameter is None) != (self.values is None):
+            raise ValueError("needs both parameter and values, or neither")
+        if self.parameter is not None and len(self.n) > 1:
+            raise ValueError("has a parameter, and so needs a single n, such as n = [300]")
+        return self
 
 
 class Distance(_Section):
@@ -287,19 +346,54 @@ class Plan(_Section):
         """
         if "folder" in content:
             raise UsageError(f"{where}: folder is not a section; choose from {_sections()}")
+        whole = filled(content, where)
         try:
-            plan = Plan.model_validate({**content, "folder": str(folder)})
+            plan = Plan.model_validate({**whole, "folder": str(folder)})
         except ValidationError as error:
-            raise UsageError(f"{where}: {_explain(error)}") from None
+            said = _explain(error)
+            if whole is not content:  # the key of [model] that was filled in from the values
+                name = whole["sweep"]["parameter"]
+                said = said.replace(f"model.{name} ", f"sweep.values: {name} ", 1)
+            raise UsageError(f"{where}: {said}") from None
         try:
             plan.measure  # noqa: B018  refuses what does not go together
+            for value in plan.sweep.values or ():
+                plan.at(value)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None
         return plan
 
     def stated(self) -> dict[str, Any]:
         """Return every key with its value, for a store to keep and to compare."""
-        return self.model_dump(mode="json")
+        content: dict[str, Any] = self.model_dump(mode="json")
+        if self.sweep.parameter is None:  # as stores that know no parameter have it
+            del content["sweep"]["parameter"], content["sweep"]["values"]
+        else:
+            del content["model"][self.sweep.parameter]
+        return content
+
+    @property
+    def parameter(self) -> Parameter | None:
+        """The parameter that is swept; UsageError when the model's cannot be."""
+        if self.sweep.parameter is None:
+            return None
+        return parameter_of(self.model.kind, self.sweep.parameter)
+
+    def at(self, value: float | None) -> Plan:
+        """Return the plan with its parameter set to one of its values; itself for None.
+
+        Raises UsageError for a value that the model does not take.
+        """
+        name = self.sweep.parameter
+        if value is None or name is None:
+            return self
+        given = next(v for v in self.sweep.values or () if v == value)  # an int stays an int
+        try:
+            model = type(self.model).model_validate({**self.model.model_dump(), name: given})
+        except ValidationError as error:
+            said = error.errors(include_url=False)[0]["msg"].removeprefix("Input ")
+            raise UsageError(f"sweep.values: {name} {said}, got {given!r}") from None
+        return self.model_copy(update={"model": model})
 
     @property
     def exact_law(self) -> bool:
@@ -315,6 +409,11 @@ class Plan(_Section):
         """
         asked = self.distance
         definition = asked.definition or ("paper" if self.exact_law else "matched")
+        if self.parameter and definition == "paper":
+            raise UsageError(
+                "sweep.parameter needs audits, which tell copies from traces; set distance."
+                'definition = "matched"'
+            )
         form = asked.form or ("l2" if definition == "paper" else "kl")
         fresh = asked.fresh
         allowed = ("l2", "coordinates") if definition == "paper" else ("kl", "l2")

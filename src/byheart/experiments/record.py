@@ -29,7 +29,8 @@ class Outcome:
 class Record:
     """The outcome of repeat number `repeat` at training size n, or the error that it ended in.
 
-    Exactly one of `outcome` and `error` is there. attempts: how often it was started.
+    Exactly one of `outcome` and `error` is there. attempts: how often it was started. value: of the
+    parameter that the plan sweeps, None if it sweeps none.
     """
 
     n: int
@@ -37,3 +38,4 @@ class Record:
     outcome: Outcome | None
     error: str | None = None
     attempts: int = 1
+    value: float | None = None

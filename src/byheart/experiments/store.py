@@ -4,6 +4,8 @@ Written by the driver alone, one transaction for each record, with a write-ahead
 at every commit: a process that is killed, or a machine that loses power, loses no finished trial.
 The file holds the plan it belongs to; another plan is refused, because records of two plans must
 never be read as one curve.
+
+The records of a plan that sweeps a parameter have a column more, its value.
 """
 
 from __future__ import annotations
@@ -21,17 +23,18 @@ from byheart.experiments.plan import Plan, differences
 from byheart.experiments.record import Outcome, Record
 
 _APPLICATION = 0x62796874  # "byht": marks the file as ours in its header
+_COLUMNS = "n, repeat, attempts, positive, delta_log_size, distance, figures, error"
 _PLAN = "CREATE TABLE plan (stated TEXT NOT NULL, data TEXT NOT NULL, byheart TEXT NOT NULL)"
 _RECORDS = """CREATE TABLE records (
     n INTEGER NOT NULL,
-    repeat INTEGER NOT NULL,
+    repeat INTEGER NOT NULL,{column}
     attempts INTEGER NOT NULL,
     positive INTEGER,
     delta_log_size REAL,
     distance REAL,
     figures TEXT,
     error TEXT,
-    PRIMARY KEY (n, repeat),
+    PRIMARY KEY (n, repeat{key}),
     CHECK ((error IS NULL) = (positive IS NOT NULL))
 ) WITHOUT ROWID"""
 
@@ -82,7 +85,9 @@ class Store:
 
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute(_PLAN)
-                connection.execute(_RECORDS)
+                column = "\n    value REAL NOT NULL," if plan.parameter else ""
+                key = ", value" if plan.parameter else ""
+                connection.execute(_RECORDS.format(column=column, key=key))
                 connection.execute("INSERT INTO plan VALUES (?, ?, ?)", (stated, data, __version__))
                 connection.execute(f"PRAGMA application_id = {_APPLICATION}")
                 connection.execute("COMMIT")
@@ -144,23 +149,32 @@ class Store:
             done = record.outcome
             figures = json.dumps(_plain(done.figures), sort_keys=True)
             values = (int(done.positive), done.delta_log_size, done.distance, figures)
+        row = (record.n, record.repeat, record.attempts, *values, record.error)
+        columns = _COLUMNS
+        if self.plan.parameter:
+            row, columns = (*row, record.value), f"{columns}, value"
         self._connection.execute(
-            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (record.n, record.repeat, record.attempts, *values, record.error),
+            f"INSERT OR REPLACE INTO records ({columns}) VALUES ({', '.join('?' * len(row))})", row
         )
 
     def records(self) -> list[Record]:
-        """Return all records, ordered by n and repeat."""
+        """Return all records, ordered by n, value and repeat."""
         rows = self._connection.execute(
-            "SELECT n, repeat, attempts, positive, delta_log_size, distance, figures, error "
-            "FROM records ORDER BY n, repeat"
+            f"SELECT {_COLUMNS}, {self._value} FROM records ORDER BY n, {self._value}, repeat"
         )
         return [_record(row) for row in rows]
 
-    def finished(self, *, with_errors: bool = True) -> set[tuple[int, int]]:
-        """Return (n, repeat) of the trials that have a record; errors count unless told."""
-        query = "SELECT n, repeat FROM records" + ("" if with_errors else " WHERE error IS NULL")
-        return set(self._connection.execute(query))
+    def finished(self, *, with_errors: bool = True) -> set[tuple[int, int, float | None]]:
+        """Return (n, repeat, value) of the trials with a record; errors count unless told."""
+        query = f"SELECT n, repeat, {self._value} FROM records"
+        return set(
+            self._connection.execute(query + ("" if with_errors else " WHERE error IS NULL"))
+        )
+
+    @property
+    def _value(self) -> str:
+        """The column of the swept parameter's value, in SQL."""
+        return "value" if self.plan.parameter else "NULL"
 
     def export(self, path: str | Path) -> Path:
         """Write the records as a table, one row each: .csv or .parquet; return the path."""
@@ -171,7 +185,7 @@ class Store:
         import pyarrow.csv
         import pyarrow.parquet
 
-        table = pyarrow.Table.from_pylist(list(_rows(self.records())))
+        table = pyarrow.Table.from_pylist(list(_rows(self.records(), self.plan.sweep.parameter)))
         try:
             if path.suffix.lower() == ".csv":
                 pyarrow.csv.write_csv(table, path)
@@ -227,19 +241,20 @@ def _figures(text: str) -> dict[str, float | str]:
 
 
 def _record(row: tuple[Any, ...]) -> Record:
-    n, repeat, attempts, positive, delta_log_size, distance, figures, error = row
+    n, repeat, attempts, positive, delta_log_size, distance, figures, error, value = row
     if error is not None:
-        return Record(n, repeat, None, error, attempts)
+        return Record(n, repeat, None, error, attempts, value)
     outcome = Outcome(bool(positive), delta_log_size, distance, _figures(figures))
-    return Record(n, repeat, outcome, None, attempts)
+    return Record(n, repeat, outcome, None, attempts, value)
 
 
-def _rows(records: list[Record]) -> Iterator[dict[str, Any]]:
+def _rows(records: list[Record], parameter: str | None) -> Iterator[dict[str, Any]]:
     names = sorted({name for r in records if r.outcome for name in r.outcome.figures})
     for r in records:
         outcome = r.outcome
         yield {
             "n": r.n,
+            **({parameter: r.value} if parameter else {}),
             "repeat": r.repeat,
             "attempts": r.attempts,
             "positive": outcome.positive if outcome else None,

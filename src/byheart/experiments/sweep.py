@@ -52,12 +52,15 @@ def sweep(
     path = Path(store)
     needs_folder = isinstance(plan.model, CommandModel)
     material = prepare(plan, path.with_name(path.name + ".trials") if needs_folder else None)
-    check_model(plan.model, material)
-    # all sizes first, so that a sweep which is not finished has the whole curve
-    trials = [Trial(n, r) for r in range(plan.sweep.repeats) for n in plan.sweep.n]
+    values = plan.sweep.values or (None,)
+    for value in values:
+        check_model(plan.at(value).model, material)
+    # all sizes or values first, so that a sweep which is not finished has the whole curve
+    repeats = range(plan.sweep.repeats)
+    trials = [Trial(n, r, value) for r in repeats for n in plan.sweep.n for value in values]
     with Store.open(path, plan, data_fingerprint(plan)) as kept:
         finished = kept.finished(with_errors=not retry_errors)
-        missing = [t for t in trials if (t.n, t.repeat) not in finished]
+        missing = [t for t in trials if (t.n, t.repeat, t.value) not in finished]
         done = len(trials) - len(missing)
         if progress:
             progress(done, len(trials), None)

@@ -1,7 +1,9 @@
 """One trial: split, train, sample, measure.
 
 The random choices of trial (n, repeat) come from SeedSequence(seed, spawn_key=(n, repeat)): they do
-not depend on the engine, on the order of trials, or on which other sizes a plan has.
+not depend on the engine, on the order of trials, or on which other sizes a plan has. Nor do they on
+the value of a swept parameter: all values see the same splits and the same noise, so that their
+differences are those of the parameter.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def run_trial(material: Material, trial: Trial) -> Outcome:
     >>> run_trial(prepare(plan), Trial(96, 0)).positive
     True
     """
-    plan, measure = material.plan, material.plan.measure
+    plan, measure = material.plan.at(trial.value), material.plan.measure
     seeds = np.random.SeedSequence(plan.sweep.seed, spawn_key=(trial.n, trial.repeat))
     data, model, other = seeds.spawn(3)
     train, heldout = material.split(trial.n, np.random.default_rng(data))

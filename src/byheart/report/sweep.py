@@ -59,12 +59,14 @@ def summary(plan: Plan, records: list[Record], store: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     measure = plan.measure
     table = Table(box=None, pad_edge=False)
-    for heading in ("n", "trials", "P(Delta > 0)", "median distance"):
+    name = plan.sweep.parameter
+    for heading in (*([name] if name else []), "n", "trials", "P(Delta > 0)", "median distance"):
         table.add_column(heading, justify="right")
-    for row in _by_size(records):
+    for row in _by_size(records, name):
         share = "" if row["p_positive"] is None else f"{row['p_positive']:.2f}"
         middle = "" if row["distance"] is None else f"{row['distance']:.4g}"
-        table.add_row(f"{row['n']:,}", f"{row['trials']:,}", share, middle)
+        value = [f"{row[name]:.6g}"] if name else []
+        table.add_row(*value, f"{row['n']:,}", f"{row['trials']:,}", share, middle)
     console.print(table)
     console.print(Text(f"Delta > 0: {measure.delta}", style="dim"))
     console.print(Text(f"distance: {measure.distance}", style="dim"))
@@ -74,7 +76,8 @@ def summary(plan: Plan, records: list[Record], store: Path) -> None:
         console.print(
             Text(
                 f"{len(failed):,} of {len(records):,} trials failed; the first, n = {first.n}, "
-                f"repeat {first.repeat}: {first.error}",
+                f"repeat {first.repeat}{f', {name} = {first.value:.6g}' if name else ''}: "
+                f"{first.error}",
                 style="yellow",
             )
         )
@@ -90,20 +93,22 @@ def summary_json(plan: Plan, records: list[Record]) -> str:
         "errors": sum(record.error is not None for record in records),
         "curve": [
             {**row, "distance": "inf" if row["distance"] == float("inf") else row["distance"]}
-            for row in _by_size(records)
+            for row in _by_size(records, plan.sweep.parameter)
         ],
     }
     return json.dumps(content, indent=2, allow_nan=False)
 
 
-def _by_size(records: list[Record]) -> list[dict[str, Any]]:
+def _by_size(records: list[Record], parameter: str | None) -> list[dict[str, Any]]:
+    """Return one row for each n, or for each value of the parameter."""
     from statistics import median
 
     rows = []
-    for n in sorted({record.n for record in records}):
-        outcomes = [r.outcome for r in records if r.n == n and r.outcome]
+    for n, value in sorted({(record.n, record.value) for record in records}):
+        outcomes = [r.outcome for r in records if (r.n, r.value) == (n, value) and r.outcome]
         rows.append(
             {
+                **({parameter: value} if parameter else {}),
                 "n": n,
                 "trials": len(outcomes),
                 "p_positive": sum(o.positive for o in outcomes) / len(outcomes)
