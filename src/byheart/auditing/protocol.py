@@ -97,11 +97,11 @@ def audit(
     leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
     process, beside mapped files and given arrays; the result does not depend on it. engine: where
     the neighbour pass runs, "serial" (this process) or "ray" (the cluster at RAY_ADDRESS, else a
-    local one; each task within max_memory); the result is the same. approximate: look for neighbours
-    in an index of the real rows instead of among all, for sets too large for that; p-value, list
-    and bound stay valid, the recall is measured and reported. metrics: the figures beside the
-    verdict: those that the audit's own neighbour tables hold, or "all", which takes further passes
-    over the rows, in this process. progress: called with the name of each stage.
+    local one; each task within max_memory); the result is the same. approximate: look for
+    neighbours in an index of the real rows instead of among all, for sets too large for that;
+    p-value, list and bound stay valid, the recall is measured and reported. metrics: the figures
+    beside the verdict: those that the audit's own neighbour tables hold, or "all", which takes
+    further passes over the rows, in this process. progress: called with the name of each stage.
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
