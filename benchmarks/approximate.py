@@ -2,18 +2,20 @@
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.approximate [--quick]
 
-First table: processor seconds of one thread (other processes on the machine then matter little) for
-the tables of an audit, both ways between `rows` generated and as many real rows and among the real
-ones. *exact*: `two_way` and `within`. *approx.*: `auditing.approximate.Search.run`: index, both
-samples searched exactly, tables, recall; *tables* is the part of the index and the two tables alone,
-which is what grows. *read* is the share of real rows that a generated row meets; recall is of
-the nearest real row of all generated rows, of the 32 nearest of a sample, and of the nearest
-generated row of all real rows. *faiss* is IndexIVFFlat with √N lists, three searches (k = 32, 1, 32)
-that read the same share, with its recall of the nearest real row.
+First table: processor seconds of one thread (what else the machine does then matters little) for
+the tables of an audit, both ways between `rows` generated and as many real rows, and among the
+real ones. *exact*: `two_way` and `within`. *approx.*: `auditing.approximate.Search.run`: index, two
+samples searched exactly, tables, recall; *tables*: of that the index and the tables, which is what
+grows. *read*: share of real rows that a generated row meets. Recall: of the nearest real row of all
+generated rows, of the 32 nearest of a sample, and of the nearest generated row of all real rows.
+*faiss*: IndexIVFFlat with √N lists, three searches (k = 32, 1, 33) that read the same share, and
+its recall of the nearest real row.
 
 Second table: the smallest share of T whose noisy copies an audit finds in 95% of repeats (the
-planted control, 40 repeats), by noise in units of the median nearest distance; T and H of `rows`
-rows each and as many generated ones. The same copies and relabellings for both searches.
+planted control, 40 repeats), by noise in units of the median nearest distance; T, H and G of the
+same size. The same copies and relabellings for both searches.
+
+Third table: two usual first stages, by the share of true nearest rows that they find.
 
 *surface* are rows on a curved surface of 10 dimensions, *gauss* rows without structure.
 """
@@ -30,7 +32,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.shards import curved, gauss
 from byheart.auditing import planted
 from byheart.auditing.approximate import Search
 from byheart.auditing.permutation import Units
@@ -40,6 +41,19 @@ from byheart.distances.neighbours import two_way, within
 
 K = 32
 MEMORY = 1 << 30
+
+
+def curved(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
+    """Rows on a smooth surface of 10 dimensions, as images are said to lie."""
+    weights = np.random.default_rng(1)
+    hidden = np.tanh(rng.standard_normal((rows, 10)) @ weights.standard_normal((10, 64)) / 2)
+    return (hidden @ weights.standard_normal((64, dimension)) / 8).astype(np.float32)
+
+
+def gauss(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
+    return rng.standard_normal((rows, dimension), dtype=np.float32)
+
+
 LAWS = {"surface": curved, "gauss": gauss}
 
 
@@ -98,8 +112,9 @@ def times(sizes: list[tuple[str, int, int]]) -> None:
         theirs = math.nan if first is None else float((first == both.forward.indices[:, 0]).mean())
         print(
             f"{name:>8} {rows:>6} {dimension:>4} {exact:>6.2f} {whole:>7.2f} {exact / whole:>5.2f} "
-            f"{alone:>6.2f} {exact / alone:>5.2f} {found.read_by_generated:>5.1%} {shares[0]:>5.2f} "
-            f"{found.forward.at_k:>5.2f} {shares[1]:>5.2f} {peer:>6.2f} {theirs:>5.2f}",
+            f"{alone:>6.2f} {exact / alone:>5.2f} {found.read_by_generated:>5.1%} "
+            f"{shares[0]:>5.2f} {found.forward.at_k:>5.2f} {shares[1]:>5.2f} {peer:>6.2f} "
+            f"{theirs:>5.2f}",
             flush=True,
         )
 
@@ -129,6 +144,42 @@ def power(rows: int, dimension: int) -> None:
             print(f"{name:>8} {kind:>7} {recall:>5.2f} {told}", flush=True)
 
 
+def stages(rows: int, dimension: int) -> None:
+    try:
+        import faiss
+    except ImportError:
+        print("no faiss, no recall")
+        return
+    print(
+        f"\nshare of true nearest rows found, {rows:,} rows of {dimension} values; IVF: 4% and "
+        "16% of the lists read; projection to 64 dimensions: 100 and 1,000 rows measured again"
+    )
+    print(f"{'data':>8} {'queries':>14} {'IVF 4%':>7} {'16%':>5} {'64d 100':>8} {'1000':>5}")
+    for name, law in LAWS.items():
+        rng = np.random.default_rng(2)
+        real = law(rng, rows, dimension)
+        fresh = law(rng, 500, dimension)
+        scale = np.median(two_way(fresh, real, 1).forward.distances)
+        direction = rng.standard_normal((500, dimension)) / np.sqrt(dimension)
+        copies = (real[:500] + 0.25 * scale * direction).astype(np.float32)
+        lists = round(np.sqrt(rows))
+        coarse = faiss.IndexFlatL2(dimension)
+        index = faiss.IndexIVFFlat(coarse, dimension, lists)
+        index.train(real)
+        index.add(real)
+        mixing = (rng.standard_normal((dimension, 64)) / 8).astype(np.float32)
+        for kind, queries in (("fresh", fresh), ("copies at .25", copies)):
+            true = two_way(queries, real, 1).forward.indices[:, 0]
+            found = []
+            for share in (0.04, 0.16):
+                index.nprobe = round(share * lists)
+                found.append(float((index.search(queries, 1)[1][:, 0] == true).mean()))
+            near = two_way(queries @ mixing, real @ mixing, 1000).forward.indices
+            found += [float((near[:, :n] == true[:, None]).any(1).mean()) for n in (100, 1000)]
+            numbers = zip((7, 5, 8, 5), found, strict=True)
+            print(f"{name:>8} {kind:>14} " + " ".join(f"{v:>{w}.2f}" for w, v in numbers))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sets, some 20 seconds")
@@ -147,6 +198,7 @@ def main() -> None:
         ]
     )
     power(*((500, 16) if quick else (2000, 64)))
+    stages(*((2000, 128) if quick else (20_000, 512)))
 
 
 if __name__ == "__main__":
