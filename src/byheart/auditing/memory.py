@@ -75,7 +75,7 @@ class Audit:
             forward += 80 * n + 24 * m
             among += 80 * n
             # The sample: rows searched again, their exact tables, and where those lie.
-            indexed += 2 * SAMPLED * (5 * table + lists + ties)
+            indexed += 2 * SAMPLED * (5 * table + lists + ties + 2 * self.dimension * self.itemsize)
         most = max(making, indexed + max(forward, among, planting, compared))
         return self._process() + pooled + most
 
@@ -92,7 +92,7 @@ class Audit:
         others = self._tables() + max(relabelling, projecting, counting, trial)
         least = least_memory(max(m, n), self.dimension, k)
         if self.approximate:
-            least = max(least, working_memory(self.dimension, list_count(n)))
+            least = max(least, working_memory(max(m, n), self.dimension, list_count(n)))
         if self.sharded:
             least = max(least, task_memory(1, self.dimension, self.itemsize, k, k))
         return max(self.beside_searches() + least, self._process() + _POOLED * n + others)

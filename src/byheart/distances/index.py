@@ -234,15 +234,16 @@ class Index:
                 keys[at:stop], norms[at:stop], lists[at:stop], back, lock
             )
 
-        self._each(chunk, range(0, len(queries), step), dimension)
+        self._each(chunk, range(0, len(queries), step))
         for part in row_blocks(*keys.shape):  # from places in the lists to numbers of rows
             place = indices(keys[part])
             known = keys[part] != EMPTY
             keys[part][known] += grouping.order[place[known]] - place[known]
         return keys, norms, lists
 
-    def _each(self, work: Callable[[int], None], items: range, dimension: int) -> None:
-        fitting = self._memory // working_memory(dimension, self.lists)
+    def _each(self, work: Callable[[int], None], items: range) -> None:
+        count, dimension = items.stop, self.real.shape[1]
+        fitting = self._memory // working_memory(count, dimension, self.lists)
         threads = max(1, min(thread_count(), fitting, len(items)))
         with one_thread():
             if threads == 1:
@@ -264,7 +265,7 @@ class Index:
             table, _, _ = settle(keys[part], queries, x, y, self.frame, norms, k, depth, False)
             out[0][part], out[1][part] = table
 
-        self._each(block, range(0, len(x), 1024), x.shape[1])
+        self._each(block, range(0, len(x), 1024))
         return out
 
 
@@ -387,19 +388,24 @@ def index_memory(rows: int, dimension: int) -> tuple[int, int]:
     lists = list_count(rows)
     held = 16 * rows + 4 * lists * (dimension + 2)
     sample = min(rows, lists * SAMPLED_PER_LIST) * (4 * dimension + 24)
-    work = 16 * max(16 * max(dimension + 2, lists), _BLOCK_VALUES)
-    return held, held + max(16 * rows, sample + 12 * lists * (dimension + 2)) + work
+    making = max(16 * rows, sample + 12 * lists * (dimension + 2))
+    return held, held + making + _prepared_memory(rows, dimension, lists)
 
 
-def working_memory(dimension: int, lists: int) -> int:
-    """Return the bytes in which a thread works."""
-    rows, columns = tile_shape(dimension)
-    wide = max(dimension + 2, lists)
+def working_memory(rows: int, dimension: int, lists: int) -> int:
+    """Return the bytes in which a thread works on at most `rows` queries."""
+    shape = tile_shape(dimension)
     return (
-        4 * _CHUNK_VALUES
-        + 40 * _CHUNK_PAIRS
-        + 4 * (rows + columns) * (dimension + 2)
-        + 5 * rows * columns
-        + 16 * max(16 * wide, _BLOCK_VALUES)
+        4 * min(_CHUNK_VALUES, max(256, rows) * (dimension + 2))
+        + 40 * min(_CHUNK_PAIRS, rows * lists)
+        + 4 * sum(shape) * (dimension + 2)
+        + 5 * math.prod(shape)
+        + _prepared_memory(rows, dimension, lists)
         + THREAD_MEMORY
     )
+
+
+def _prepared_memory(rows: int, dimension: int, lists: int) -> int:
+    """Bytes of a block of prepared rows with their scores and the order of these."""
+    wide = max(dimension + 2, lists)
+    return 16 * min(rows * wide, max(16 * wide, _BLOCK_VALUES))
