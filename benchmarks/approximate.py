@@ -229,7 +229,7 @@ def main() -> None:
     )
     power(*((500, 16) if quick else (2000, 64)))
     stages(*((2000, 128) if quick else (20_000, 512)))
-    level(10 if quick else 200)
+    level(10 if quick else 500)
 
 
 if __name__ == "__main__":

@@ -24,26 +24,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from byheart.distances.lists import Chunk, Grouping, Keys, Scores
 from byheart.distances.lower_bounds import Frame
 from byheart.distances.neighbours import Neighbours, TwoWay
 from byheart.distances.recheck import Table, settle
 from byheart.distances.rows import Chosen, Rows, row_blocks
-from byheart.distances.shortlists import EMPTY, Shortlists, indices, smallest
+from byheart.distances.shortlists import EMPTY, indices, smallest
 from byheart.distances.tiles import (
     ALL_EXACT,
     DEFAULT_MEMORY,
     SPARE,
     THREAD_MEMORY,
-    offer_columns,
-    offer_rows,
     thread_count,
     tile_shape,
 )
 from byheart.threads import one_thread
 
 Floats = NDArray[np.float64]
-Keys = NDArray[np.int64]
-Scores = NDArray[np.float32]
 
 ROUNDS = 8  # of k-means: more move the centres little
 SAMPLED_PER_LIST = 48  # rows of the sample on which the centres are found
@@ -56,16 +53,6 @@ _BLOCK_VALUES = 1 << 20  # of rows prepared, or of scores, at a time
 def list_count(rows: int) -> int:
     """Return the number of lists for so many rows: about √N, of at least 128 rows."""
     return max(1, min(round(math.sqrt(rows)), rows // 128))
-
-
-class Grouping:
-    """Rows by list: `order` (n,) row numbers, ascending within a list, and where lists `start`."""
-
-    def __init__(self, rows: Rows, lists: NDArray[np.int32], count: int):
-        self.rows = rows
-        self.order = np.argsort(lists, kind="stable")
-        self.sizes = np.bincount(lists, minlength=count)
-        self.start = np.concatenate([[0], np.cumsum(self.sizes)])
 
 
 class Index:
@@ -136,7 +123,7 @@ class Index:
         """
         out = np.empty(rows.shape, np.int64)
         with one_thread():
-            for part, left, _ in self._prepared(queries):
+            for part, left, _ in self.prepared(queries):
                 order = np.argsort(left @ self.centres.T, axis=1)
                 sizes = self.grouping.sizes[order]
                 before = np.empty(order.shape, np.int64)
@@ -147,7 +134,7 @@ class Index:
     def _depth(self, queries: int, k: int) -> int:
         return k if queries * k * self.real.shape[1] <= ALL_EXACT else min(k, 2)
 
-    def _prepared(
+    def prepared(
         self, rows: Rows, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[slice, Scores, Scores]]:
         """Yield slices of the rows as left sides of products, with their norms."""
@@ -194,7 +181,7 @@ class Index:
 
     def _assigned(self, rows: Rows) -> tuple[NDArray[np.int32], Scores]:
         lists, norms = np.empty(len(rows), np.int32), np.empty(len(rows), np.float32)
-        for part, left, squared in self._prepared(rows):
+        for part, left, squared in self.prepared(rows):
             lists[part] = (left @ self.centres.T).argmin(axis=1)
             norms[part] = squared
         return lists, norms
@@ -230,7 +217,7 @@ class Index:
 
         def chunk(at: int) -> None:
             stop = min(at + step, len(queries))
-            _Chunk(self, queries, grouping, at, stop, target, own).run(
+            Chunk(self, queries, grouping, at, stop, target, own).run(
                 keys[at:stop], norms[at:stop], lists[at:stop], back, lock
             )
 
@@ -267,120 +254,6 @@ class Index:
 
         self._each(block, range(0, len(x), 1024))
         return out
-
-
-class _Chunk:
-    """Some queries and all the lists that they read."""
-
-    def __init__(
-        self,
-        index: Index,
-        queries: Rows,
-        grouping: Grouping,
-        start: int,
-        stop: int,
-        target: int,
-        own: bool,
-    ):
-        self.index, self.grouping = index, grouping
-        self.start, self.stop = start, stop
-        self.queries, self.target, self.own = queries, target, own
-        self.pieces, self.block = tile_shape(queries.shape[1])
-
-    def run(
-        self,
-        keys: Keys,
-        norms: Scores,
-        lists: NDArray[np.int32],
-        back: Keys | None,
-        lock: Lock,
-    ) -> None:
-        left = np.empty((self.stop - self.start, self.queries.shape[1] + 2), np.float32)
-        readers, read = [], []
-        for part, rows, squared in self.index._prepared(self.queries, self.start, self.stop):
-            here = slice(part.start - self.start, part.stop - self.start)
-            left[here], norms[here] = rows, squared
-            who, which, lists[here] = self._read(rows @ self.index.centres.T)
-            readers.append(who + here.start)
-            read.append(which)
-        which = np.concatenate(read)
-        by_list = np.argsort(which, kind="stable")
-        who = np.concatenate(readers)[by_list]
-        ends = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=self.index.lists))])
-        del read, readers, which, by_list
-        tile = np.empty(self.pieces * self.block, np.float32)
-        mask = np.empty(self.pieces * self.block, bool)
-        for number in range(self.index.lists):
-            asking = who[ends[number] : ends[number + 1]]
-            first, last = self.grouping.start[number : number + 2]
-            for at in range(first, last, self.pieces) if len(asking) else ():
-                self._meet(
-                    at, min(at + self.pieces, last), asking, left, keys, back, lock, tile, mask
-                )
-
-    def _read(
-        self, scores: Scores
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return who reads which list, as pairs in two arrays, and the nearest list of each."""
-        sizes, count = self.grouping.sizes, scores.shape[1]
-        scores = np.where(sizes > 0, scores, np.inf) if (sizes == 0).any() else scores
-        nearest = scores.argmin(axis=1)
-        guess = min(count, 2 * math.ceil(self.target * count / sizes.sum()) + 8)
-        near = np.argpartition(scores, guess - 1, axis=1)[:, :guess]
-        if (sizes[near].sum(axis=1) < self.target).any():
-            near = np.argsort(scores, axis=1)
-        else:
-            near = np.take_along_axis(
-                near, np.argsort(np.take_along_axis(scores, near, axis=1), axis=1), axis=1
-            )
-        rows = sizes[near]
-        at, place = np.nonzero((np.cumsum(rows, axis=1) - rows < self.target) & (rows > 0))
-        return at, near[at, place], nearest
-
-    def _meet(
-        self,
-        first: int,
-        last: int,
-        asking: NDArray[np.int64],
-        left: Scores,
-        keys: Keys,
-        back: Keys | None,
-        lock: Lock,
-        tile_memory: Scores,
-        mask_memory: NDArray[np.bool_],
-    ) -> None:
-        """Meet the queries `asking` with the references first to last of the grouping."""
-        members = self.grouping.order[first:last]
-        right, _ = self.index.frame.right(self.grouping.rows[members])
-        columns = Shortlists(len(members), 1 + SPARE)
-        for at in range(0, len(asking), self.block):
-            some = asking[at : at + self.block]
-            shape = len(some), len(members)
-            tile = tile_memory[: shape[0] * shape[1]].reshape(shape)
-            mask = mask_memory[: shape[0] * shape[1]].reshape(shape)
-            np.matmul(left[some], right.T, out=tile)
-            if self.own:
-                rows = some + self.start
-                place = np.searchsorted(members, rows)
-                place[place == len(members)] = 0
-                same = np.flatnonzero(members[place] == rows)
-                tile[same, place[same]] = np.inf
-            lists = Shortlists(len(some), keys.shape[1])
-            lists.load(keys[some])
-            lists.prime(tile, 1)
-            offer_rows(lists, tile, mask, first)
-            keys[some] = lists.keys()
-            if back is not None:
-                columns.prime(tile, 0)
-                offer_columns(columns, tile, mask, at)
-        if back is not None:
-            met = columns.keys()
-            known = met != EMPTY
-            met[known] += asking[indices(met[known])] + self.start - indices(met[known])
-            with lock:
-                back[members] = smallest(
-                    np.concatenate([back[members], met], axis=1), back.shape[1]
-                )
 
 
 def index_memory(rows: int, dimension: int) -> tuple[int, int]:
