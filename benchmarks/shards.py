@@ -1,4 +1,4 @@
-"""The neighbour pass on 1 and 2 Ray workers, what it moves, and what an approximate one would miss.
+"""The neighbour pass on 1 and 2 Ray workers, and what it moves.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.shards [--quick]
 
@@ -15,8 +15,6 @@ an idle worker has. Every sharded answer is compared with that of one process, b
 Then what the driver does for a pass in 3072 dimensions, each step alone in one thread: measuring a
 query again, merging a row's list of one task, shipping rows into the store; and the memory of a
 worker that has loaded byheart and waits.
-
-Last table: the share of true nearest neighbours that two approximate first stages find.
 """
 
 from __future__ import annotations
@@ -179,53 +177,6 @@ def driver(rows: int, dimension: int = 3072) -> None:
     )
 
 
-def curved(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
-    """Rows on a smooth surface of 10 dimensions, as images are said to lie."""
-    weights = np.random.default_rng(1)
-    hidden = np.tanh(rng.standard_normal((rows, 10)) @ weights.standard_normal((10, 64)) / 2)
-    return (hidden @ weights.standard_normal((64, dimension)) / 8).astype(np.float32)
-
-
-def gauss(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
-    return rng.standard_normal((rows, dimension), dtype=np.float32)
-
-
-def recall(rows: int, dimension: int) -> None:
-    try:
-        import faiss
-    except ImportError:
-        print("no faiss, no recall")
-        return
-    print(
-        f"\nshare of true nearest rows found, {rows:,} rows of {dimension} values; IVF: 4% and "
-        "16% of the lists read; projection to 64 dimensions: 100 and 1,000 rows measured again"
-    )
-    print(f"{'data':>8} {'queries':>14} {'IVF 4%':>7} {'16%':>5} {'64d 100':>8} {'1000':>5}")
-    for name, law in (("gauss", gauss), ("surface", curved)):
-        rng = np.random.default_rng(2)
-        real = law(rng, rows, dimension)
-        fresh = law(rng, 500, dimension)
-        scale = np.median(two_way(fresh, real, 1).forward.distances)
-        direction = rng.standard_normal((500, dimension)) / np.sqrt(dimension)
-        copies = (real[:500] + 0.25 * scale * direction).astype(np.float32)
-        lists = round(np.sqrt(rows))
-        coarse = faiss.IndexFlatL2(dimension)
-        index = faiss.IndexIVFFlat(coarse, dimension, lists)
-        index.train(real)
-        index.add(real)
-        mixing = (rng.standard_normal((dimension, 64)) / 8).astype(np.float32)
-        for kind, queries in (("fresh", fresh), ("copies at .25", copies)):
-            true = two_way(queries, real, 1).forward.indices[:, 0]
-            found = []
-            for share in (0.04, 0.16):
-                index.nprobe = round(share * lists)
-                found.append(float((index.search(queries, 1)[1][:, 0] == true).mean()))
-            near = two_way(queries @ mixing, real @ mixing, 1000).forward.indices
-            found += [float((near[:, :n] == true[:, None]).any(1).mean()) for n in (100, 1000)]
-            numbers = zip((7, 5, 8, 5), found, strict=True)
-            print(f"{name:>8} {kind:>14} " + " ".join(f"{v:>{w}.2f}" for w, v in numbers))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sets, some 20 seconds")
@@ -236,7 +187,6 @@ def main() -> None:
     )
     passes([(2048, 64), (2048, 512)] if quick else [(16384, 64), (8192, 512), (5120, 3072)])
     driver(1024 if quick else 8192)
-    recall(*((2000, 128) if quick else (20_000, 512)))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ PAGES = {
                     "Independence",
                     "Duplicates",
                     "Planted",
+                    "Approximation",
+                    "Recall",
                     "Metric",
                     "Evidence",
                     "Match",

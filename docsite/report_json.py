@@ -16,10 +16,11 @@ OPENING = """# report.json
 
 `byheart audit` writes `report.json` beside `report.html`. Its schema, version 1, is shipped with
 the package as `byheart/report/report.schema.json` (JSON Schema, draft 2020-12), and what is below
-is read from it. Every key is always there; `null` stands where there is no value, and a warning
-says why. Distances are in the units of the compared features, shares and rates are fractions, rows
-are counted from 0. Paths are relative to the report. `created` follows `SOURCE_DATE_EPOCH`; all
-else is the same, byte for byte, for the same input, options, seed and machine.
+is read from it. Every key but `approximation` is always there; `null` stands where there is no
+value, and a warning says why. Distances are in the units of the compared features, shares and rates
+are fractions, rows are counted from 0. Paths are relative to the report. `created` follows
+`SOURCE_DATE_EPOCH`; all else is the same, byte for byte, for the same input, options, seed and
+machine.
 
 ```python
 import byheart
@@ -63,6 +64,7 @@ MEANING = {
         "parameters": "the options; further keys may be added",
         "environment": "versions, BLAS and threads",
         "warnings": "what was noticed, one sentence each",
+        "approximation": "of `--approximate`; absent from exact audits",
     },
     "Inputs": {
         "train": "what the model was trained on",
@@ -157,6 +159,23 @@ MEANING = {
         "maximum": "largest possible value",
     },
     "Parameters": {"features": "what was compared"},
+    "Approximation": {
+        "lists": "into which the real rows were sorted",
+        "read_by_generated": "share of the real rows that a generated row was compared with",
+        "read_by_real": "the same of a real row",
+        "forward": "of the real rows nearest to a generated one",
+        "backward": "of the generated row nearest to a real one; k is 1",
+        "among_real": "of the other real rows nearest to a real one",
+        "sampled": "figures computed exactly, on the sample",
+        "withheld": "metrics that would need all rows",
+    },
+    "Recall": {
+        "rows": "of the sample, searched again among all rows",
+        "at_1": "share of the nearest rows found",
+        "at_1_interval": "Wilson interval",
+        "at_k": "share of the k nearest rows found",
+        "at_k_interval": "Wilson interval, as of one row a query",
+    },
 }
 
 

@@ -107,6 +107,21 @@ def test_further_metrics_are_asked_for_and_verified(sets):
     assert run(["verify", str(report)]) == 0
 
 
+def test_an_approximate_audit_states_its_recall_and_is_verified(sets, capsys):
+    assert audit(sets) == 0
+    assert "approximation" not in json.loads((sets / "report" / "report.json").read_text())
+    capsys.readouterr()
+    assert audit(sets, "--approximate") == 0
+    assert "approximate search: of the nearest rows it found" in capsys.readouterr().out
+    report = sets / "report" / "report.json"
+    assert json.loads(report.read_text())["approximation"]["forward"]["rows"] > 0
+    assert "Approximate search" in (sets / "report" / "report.html").read_text()
+    assert run(["verify", str(report)]) == 0
+    capsys.readouterr()
+    assert audit(sets, "--approximate", "--engine", "ray") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_verify_takes_the_memory_of_a_large_audit(sets, capsys):
     assert audit(sets) == 0
     report = str(sets / "report" / "report.json")

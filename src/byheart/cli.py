@@ -162,6 +162,14 @@ def audit(
             "local one), each task within --max-memory; the result is the same.",
         ),
     ] = "serial",
+    approximate: Annotated[
+        bool,
+        typer.Option(
+            "--approximate",
+            help="Look for neighbours in an index instead of among all rows, for sets too large "
+            "for that: the p-value stays exact, the recall is measured and reported.",
+        ),
+    ] = False,
     metrics: Annotated[
         Metrics,
         typer.Option(help="Figures beside the verdict: of the audit's own tables, or all."),
@@ -202,6 +210,7 @@ def audit(
             image_size=image_size,
             max_memory=max_memory,
             engine=engine,
+            approximate=approximate,
             metrics=metrics.value,
             progress=say,
         )

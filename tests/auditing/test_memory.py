@@ -63,7 +63,7 @@ def test_the_result_does_not_depend_on_the_limit(make, tmp_path, monkeypatch):
     )
 
 
-def peak(paths, limit, permutations):
+def peak(paths, limit, permutations, *, approximate=False):
     """Return the largest anonymous resident memory of an audit in a process of its own, in bytes.
 
     The peaks that the system keeps (ru_maxrss, VmHWM) count the pages of mapped files, which are
@@ -71,7 +71,8 @@ def peak(paths, limit, permutations):
     every few milliseconds, so that the audit itself is not disturbed.
     """
     code = (
-        f"import byheart; byheart.audit(*{paths}, max_memory={limit}, permutations={permutations})"
+        f"import byheart; byheart.audit(*{paths}, max_memory={limit}, permutations={permutations}, "
+        f"approximate={approximate})"
     )
     status, highest = 0, 0
     with subprocess.Popen([sys.executable, "-c", code]) as process:
@@ -104,6 +105,15 @@ def test_the_stated_minimum_is_enough_and_not_far_above_the_peak(rows, dimension
     # What may stay unused: of the 80 MiB for the process all but about 35, the 24 that a search
     # keeps for its candidates, and a short peak that the polling misses.
     assert 0 <= least - highest <= 96 << 20
+
+
+@linux
+def test_the_stated_minimum_of_an_approximate_audit_is_enough(tmp_path):
+    rows, dimension = (900, 700, 600), 200
+    least = Audit(*rows, dimension, 4, 32, 99, approximate=True).minimum()
+    assert least > Audit(*rows, dimension, 4, 32, 99).minimum()
+    paths = save(tmp_path, normal_sets(rows, dimension))
+    assert 0 <= least - peak(paths, least, 99, approximate=True) <= 128 << 20
 
 
 def test_the_minimum_grows_with_every_size_and_the_budget_adds_up():

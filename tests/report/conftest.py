@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from byheart.auditing.result import (
+    Approximation,
     AuditResult,
     Comparability,
     Controls,
@@ -24,6 +25,7 @@ from byheart.auditing.result import (
     Membership,
     Metric,
     Planted,
+    Recall,
     Test,
 )
 
@@ -370,6 +372,14 @@ def any_name(request):
 @pytest.fixture
 def any_result(any_name):
     return BUILDERS[any_name]()
+
+
+@pytest.fixture
+def approximation():
+    ways = (
+        Recall(1000, at, (at - 0.02, at + 0.01), 0.8, (0.78, 0.82)) for at in (0.96, 0.95, 0.97)
+    )
+    return Approximation(141, 0.05, 0.04, *ways, ("coverage",), ("c_t",))
 
 
 @pytest.fixture

@@ -62,6 +62,13 @@ def test_like_with_like_has_no_warning_but_for_the_samples(build, reports):
     assert compare(reports(a=whole, b=other)).warnings == ()
 
 
+def test_exact_and_approximate_searches_are_told_apart(build, reports, approximation):
+    whole = build["copies-images"]()
+    warnings = compare(reports(a=whole, b=replace(whole, approximation=approximation))).warnings
+    told = "searches for neighbours differ (a: exact; b: approximate)"
+    assert any(line.startswith(told) for line in warnings)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

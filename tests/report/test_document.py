@@ -11,7 +11,7 @@ import pytest
 
 from byheart.errors import InputError, UsageError
 from byheart.report import document
-from byheart.report.document import differences, read_json, to_report, write_json
+from byheart.report.document import differences, read_json, to_report, to_result, write_json
 
 TOP = [
     "schema_version",
@@ -106,6 +106,17 @@ def test_figures_survive_the_round_trip_to_the_last_bit(any_result, tmp_path):
     if any_result.delta:
         assert back.delta.kl.values == any_result.delta.kl.values
         assert back.controls.planted.power == any_result.controls.planted.power
+
+
+def test_an_approximation_is_a_key_of_its_own_at_the_end(whole, approximation, tmp_path):
+    found = replace(whole, approximation=approximation)
+    path = write_json(found, tmp_path / "report.json")
+    assert list(json.loads(path.read_text("utf-8"))) == [*TOP, "approximation"]
+    assert to_result(read_json(path)).approximation == approximation
+    exact = write_json(whole, tmp_path / "exact.json")
+    assert to_result(read_json(exact)).approximation is None
+    (line,) = differences(read_json(exact), read_json(path))
+    assert line.startswith("approximation: absent became")
 
 
 def test_nothing_but_json_whatever_the_figures(whole, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,12 @@ def test_it_is_a_draft_2020_12_schema(shipped):
 @pytest.mark.parametrize("examples", [True, False])
 def test_every_report_validates(any_result, shipped, tmp_path, examples):
     path = write_json(any_result, tmp_path / "report.json", examples=examples)
+    jsonschema.Draft202012Validator(shipped).validate(json.loads(path.read_text("utf-8")))
+
+
+def test_a_report_of_an_approximate_audit_validates(build, approximation, shipped, tmp_path):
+    result = replace(build["copies-images"](), approximation=approximation)
+    path = write_json(result, tmp_path / "report.json")
     jsonschema.Draft202012Validator(shipped).validate(json.loads(path.read_text("utf-8")))
 
 

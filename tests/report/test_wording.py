@@ -93,3 +93,15 @@ def test_nested_parameters_become_rows():
     rows = wording.nested({"a": {"b_c": 1}, "list": [1.0, 2.5], "none": None, "many": range(0)})
     assert rows[:3] == [("a b c", "1"), ("list", "1, 2.5"), ("none", "–")]
     assert wording.nested({"many": list(range(100))})[0][1].endswith("and 76 more")
+
+
+def test_the_recall_is_one_line_and_the_command_asks_for_it_again(build, approximation):
+    whole = build["copies-images"]()
+    told = wording.recall(approximation)
+    assert told.startswith("of the nearest rows it found generated → real 96% (94% to 97%); real")
+    assert told.endswith("of the k nearest 80% and 80%; sample of 1,000 rows")
+    assert "--approximate" not in wording.command(whole)
+    asked = replace(whole, parameters={**whole.parameters, "approximate": True})
+    assert "--approximate" in wording.command(asked)
+    inputs = {role: replace(entry, path=None) for role, entry in whole.inputs.items()}
+    assert "approximate=True" in wording.command(replace(asked, inputs=inputs))

@@ -132,17 +132,20 @@ def reproduction(
     among_real: Neighbours,
     training: NDArray[np.bool_],
     target: NDArray[np.bool_],
+    rows: NDArray[np.intp] | None = None,
 ) -> Reproduction:
     """Compare generated with training rows as reproducers of the `target` rows, (N,) bool.
 
     A fresh row of the law of T would reproduce another row as often as the rows of T do.
+    rows: the real rows that `among_real` is about, None for all.
     """
+    sources = training if rows is None else training[rows]
     by_generated = reproduces(forward) & target[forward.indices[:, 0]]
-    by_train = (reproduces(among_real) & target[among_real.indices[:, 0]])[training]
+    by_train = (reproduces(among_real) & target[among_real.indices[:, 0]])[sources]
     hits, chance = int(by_generated.sum()), int(by_train.sum())
     return Reproduction(
         hits / len(by_generated),
-        chance / len(by_train),
+        chance / max(len(by_train), 1),  # a sample may hold no training row
         excess_p_value(hits, chance, len(by_generated), len(by_train)),
     )
 
@@ -154,13 +157,18 @@ def reproduces(table: Neighbours) -> NDArray[np.bool_]:
 
 
 def independence(
-    forward: Neighbours, among_real: Neighbours, training: NDArray[np.bool_], level: float
+    forward: Neighbours,
+    among_real: Neighbours,
+    training: NDArray[np.bool_],
+    level: float,
+    rows: NDArray[np.intp] | None = None,
 ) -> Independence:
     """Compare how often generated rows and training rows reproduce a held-out row.
 
     Independence of the held-out set cannot be proved; this finds the model that was trained on it.
+    rows: as for `reproduction`.
     """
-    found = reproduction(forward, among_real, training, ~training)
+    found = reproduction(forward, among_real, training, ~training, rows)
     return Independence(
         found.generated_share, found.train_share, found.p_value, found.p_value > level
     )

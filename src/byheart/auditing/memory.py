@@ -16,8 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from byheart.auditing import planted
+from byheart.auditing.approximate import SAMPLED
 from byheart.auditing.controls import COMPARED, PROJECTIONS
 from byheart.auditing.permutation import BLOCK_CELLS
+from byheart.distances.index import index_memory, list_count, working_memory
 from byheart.distances.kernels import BANDWIDTH_MULTIPLES
 from byheart.distances.shards import task_memory
 from byheart.distances.tiles import least_memory
@@ -35,7 +37,7 @@ class Audit:
 
     itemsize: bytes of a value of the encoded rows. held: bytes of inputs that are in memory already
     because they cannot be mapped. sharded: the neighbour pass runs on a cluster, whose tasks have
-    the memory of a search too.
+    the memory of a search too. approximate: neighbours are found in an index of the real rows.
     """
 
     train_rows: int
@@ -47,6 +49,7 @@ class Audit:
     permutations: int
     held: int = 0
     sharded: bool = False
+    approximate: bool = False
 
     @property
     def real_rows(self) -> int:
@@ -67,7 +70,14 @@ class Audit:
             + copies * (self.dimension * self.itemsize + table + lists + ties)
         )
         compared = self._tables() + 4 * 8 * min(COMPARED[0], m) * self.dimension
-        return self._process() + pooled + max(forward, among, planting, compared)
+        indexed, making = index_memory(n, self.dimension) if self.approximate else (0, 0)
+        if self.approximate:  # short lists of real rows, and the lists of the generated ones
+            forward += 80 * n + 24 * m
+            among += 80 * n
+            # The sample: rows searched again, their exact tables, and where those lie.
+            indexed += 2 * SAMPLED * (5 * table + lists + ties + 2 * self.dimension * self.itemsize)
+        most = max(making, indexed + max(forward, among, planting, compared))
+        return self._process() + pooled + most
 
     def minimum(self) -> int:
         """Return the smallest limit under which the audit runs."""
@@ -81,6 +91,8 @@ class Audit:
         trial = n * (planted.REPEATS + planted.RELABELLINGS + planted.TRIAL_BYTES)
         others = self._tables() + max(relabelling, projecting, counting, trial)
         least = least_memory(max(m, n), self.dimension, k)
+        if self.approximate:
+            least = max(least, working_memory(max(m, n), self.dimension, list_count(n)))
         if self.sharded:
             least = max(least, task_memory(1, self.dimension, self.itemsize, k, k))
         return max(self.beside_searches() + least, self._process() + _POOLED * n + others)

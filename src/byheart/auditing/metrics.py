@@ -169,6 +169,48 @@ def from_tables(
     return found
 
 
+def from_sample(
+    forward: Neighbours,
+    backward: Neighbours,
+    among_real: Neighbours,
+    training: NDArray[np.bool_],
+    generated: Rows,
+    real: Rows,
+    level: float,
+    max_memory: int | None = None,
+) -> dict[str, Metric]:
+    """Return those metrics of `from_tables` that a random sample of rows estimates.
+
+    forward: (a, k) nearest real rows of the sampled generated rows `generated`, (a, d); backward:
+    (b, 1) nearest generated row, and among_real: (b, k') nearest other real rows, of b sampled real
+    rows; training: (N,) of all real rows `real`. All tables are exact. The intervals are over the
+    sample. Authenticity and C_T are not among them: they need all rows.
+    """
+    rows = len(forward.distances)
+    train = Chosen(real, np.flatnonzero(training))
+    near, _ = _among(forward, training, 2, generated, train, max_memory)
+    second = near[:, -1]  # a single training row is its own second
+    ratio = np.where(second > 0, near[:, 0] / np.where(second > 0, second, 1.0), 1.0)
+    k = min(BALL_NEIGHBOURS, among_real.distances.shape[1])
+    covered = int((backward.distances[:, 0] <= among_real.distances[:, k - 1]).sum())
+    close = int(controls.reproduces(forward).sum())
+    found = {
+        "near_copy_share": _share("near_copy_share", close, rows, level),
+        "nearest_distance_ratio": _metric(
+            "nearest_distance_ratio", float(np.median(ratio)), _median_interval(ratio, level)
+        ),
+        "coverage": _share("coverage", covered, len(among_real.distances), level),
+        "nearest_share": _share(
+            "nearest_share", _nearer_to_train(forward, training, near[:, 0]), rows, level
+        ),
+    }
+    scale = float(np.median(among_real.distances[:, 0]))
+    if scale > 0:
+        typical = float(np.median(forward.distances[:, 0]))
+        found["median_distance_ratio"] = _metric("median_distance_ratio", typical / scale, None)
+    return found
+
+
 def by_further_passes(
     among_real: Neighbours,
     training: NDArray[np.bool_],

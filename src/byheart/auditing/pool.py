@@ -73,7 +73,11 @@ class Distances:
         """Find the k nearest real rows of every row, within `max_memory` bytes."""
         table = two_way(generated, real, k, max_memory=max_memory, engine=engine)
         among_real = within(real, k, max_memory=max_memory, engine=engine)
-        nearest = among_real.distances[:, 0]
+        return cls.of(table, among_real, among_real.distances[:, 0])
+
+    @classmethod
+    def of(cls, table: TwoWay, among_real: Neighbours, nearest: NDArray[np.float64]) -> Distances:
+        """Take tables as they are, and the scale from distances to the nearest other real row."""
         scale = float(np.median(nearest))
         if scale == 0 and nearest.any():  # most rows have a twin: the others set the scale
             scale = float(np.median(nearest[nearest > 0]))

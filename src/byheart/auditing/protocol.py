@@ -24,6 +24,7 @@ from byheart.auditing import (
     planted,
     verdict,
 )
+from byheart.auditing.approximate import Search
 from byheart.auditing.delta import delta
 from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
@@ -34,8 +35,9 @@ from byheart.auditing.metrics import CHOICES, measure
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.sets import Sets
-from byheart.distances.neighbours import ENGINES, on_engine, two_way, within
+from byheart.distances.neighbours import ENGINES, TwoWay, on_engine, two_way, within
 from byheart.distances.rows import held
+from byheart.errors import UsageError
 from byheart.samples import Encoded, encode
 
 NEIGHBOURS = 32
@@ -73,6 +75,7 @@ def audit(
     image_size: int | tuple[int, int] | None = None,
     max_memory: str | int = "1GiB",
     engine: str = "serial",
+    approximate: bool = False,
     metrics: Literal["tables", "all"] = "tables",
     progress: Progress | None = None,
 ) -> AuditResult:
@@ -94,9 +97,11 @@ def audit(
     leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
     process, beside mapped files and given arrays; the result does not depend on it. engine: where
     the neighbour pass runs, "serial" (this process) or "ray" (the cluster at RAY_ADDRESS, else a
-    local one; each task within max_memory); the result is the same. metrics: the figures beside the
-    verdict: those that the audit's own neighbour tables hold, or "all", which takes further passes
-    over the rows, in this process. progress: called with the name of each stage.
+    local one; each task within max_memory); the result is the same. approximate: look for
+    neighbours in an index of the real rows instead of among all, for sets too large for that;
+    p-value, list and bound stay valid, the recall is measured and reported. metrics: the figures
+    beside the verdict: those that the audit's own neighbour tables hold, or "all", which takes
+    further passes over the rows, in this process. progress: called with the name of each stage.
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
@@ -120,6 +125,8 @@ def audit(
     if engine == "ray":
         cluster.ray_module()  # to miss it before anything is read
     _check.choice(metrics, "metrics", CHOICES)
+    if approximate:
+        _require_approximate(heldout, engine, metrics)
     say = progress or (lambda stage: None)
     extractor = load_features(features, device=device, cache=feature_cache)
     say("reading samples")
@@ -135,7 +142,7 @@ def audit(
     sizes = sets.sizes(vectors, NEIGHBOURS, settings.permutations)
     if metrics == "all":  # a search there has one coordinate more
         sizes = replace(sizes, dimension=sizes.dimension + 1)
-    budget = Budget.of(limit, replace(sizes, sharded=engine == "ray"))
+    budget = Budget.of(limit, replace(sizes, sharded=engine == "ray", approximate=approximate))
     frame = AuditResult(
         **asdict(settings),
         verdict=verdict.NO_HELDOUT.verdict,
@@ -158,6 +165,7 @@ def audit(
             "columns": list(encoded.columns),
             "k": NEIGHBOURS,
             "metrics": metrics,
+            **({"approximate": True} if approximate else {}),
         },
         environment=environment.describe(extractor.versions),
         warnings=tuple(encoded.warnings),
@@ -167,7 +175,7 @@ def audit(
         if vectors.heldout is None:
             return _without_heldout(frame, settings, vectors, budget, engine)
         result = _against_heldout(
-            frame, settings, sets, grouping, encoded, vectors, budget, engine, say
+            frame, settings, sets, grouping, encoded, vectors, budget, engine, say, approximate
         )
     give_back()
     return result
@@ -203,18 +211,39 @@ def _against_heldout(
     budget: Budget,
     engine: str,
     say: Progress,
+    approximate: bool,
 ) -> AuditResult:
     """Fill `frame` in: `encoded` are the samples, `vectors` their features."""
     assert sets.heldout is not None
     assert vectors.heldout is not None
     made = held(vectors.generated, budget.spare // 3)
     # One independent stream per purpose: adding a step leaves the others' draws as they were.
-    streams = iter(map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(9)))
+    *seeds, spare_seed = np.random.SeedSequence(settings.seed).spawn(10)
+    streams = iter(map(np.random.default_rng, seeds))
     pool = Pool.shuffled(
         vectors.train, vectors.heldout, grouping.rows, next(streams), budget.spare * 2 // 3
     )
-    distances = Distances.between(made, pool.rows, NEIGHBOURS, budget.search, engine)
-    forward, among_real = distances.table.forward, distances.among_real
+    search = None
+    if approximate:
+        search = Search.run(
+            made,
+            pool.rows,
+            NEIGHBOURS,
+            settings.level,
+            np.random.default_rng(spare_seed),
+            budget.search,
+        )
+    distances = (
+        search.distances
+        if search
+        else Distances.between(made, pool.rows, NEIGHBOURS, budget.search, engine)
+    )
+    among_real = distances.among_real
+    # What missed neighbours would bias is computed from rows whose neighbours are exact.
+    sample = search.sample if search else None
+    forward = sample.forward if sample else distances.table.forward
+    near_real = sample.among_real if sample else among_real
+    sampled = sample.real if sample else None
     scores = score_rows(distances)
     points = Points.of(pool, scores)
 
@@ -223,11 +252,11 @@ def _against_heldout(
     found = copies.find(
         points,
         pool,
-        distances.table,
+        TwoWay(forward, distances.table.backward),
         settings.fdr,
         settings.level,
         next(streams),
-        controls.reproduction(forward, among_real, pool.training, pool.training).p_value,
+        controls.reproduction(forward, near_real, pool.training, pool.training, sampled).p_value,
         (sets.train.row_name, sets.generated.row_name),
     )
     figures, cautions = membership(
@@ -257,6 +286,7 @@ def _against_heldout(
             level=settings.level,
             max_memory=budget.search,
             engine=engine,
+            search=search.nearest if search else None,
         ),
         next(streams),
     )
@@ -264,7 +294,7 @@ def _against_heldout(
         role_swap=ControlTest(tested.role_swap, tested.role_swap > level),
         exchangeability=exchangeable,
         comparability=comparable,
-        independence=controls.independence(forward, among_real, pool.training, level),
+        independence=controls.independence(forward, near_real, pool.training, level, sampled),
         duplicates=twins,
         planted=power,
         minimum_detectable_rate=power.minimum_detectable_share[
@@ -283,6 +313,8 @@ def _against_heldout(
             resolution=settings.resolution,
         ),
     )
+    if search:
+        cautions.extend(search.warnings())
     if twins.count:
         cautions.append(
             f"{twins.count:,} held-out rows are equal to a training row; they are kept, which "
@@ -305,7 +337,9 @@ def _against_heldout(
         copies=found,
         membership=figures,
         controls=checks,
-        metrics=measure(
+        metrics=sample.metrics(made, pool, settings.level, budget.search)
+        if sample
+        else measure(
             frame.parameters["metrics"],
             distances.table,
             among_real,
@@ -329,4 +363,22 @@ def _against_heldout(
         evidence=evidence.gather(
             found, points, pool, distances, encoded, sets.train, sets.heldout, sets.generated
         ),
+        approximation=search.approximation if search else None,
     )
+
+
+def _require_approximate(heldout: Any, engine: str, metrics: str) -> None:
+    """Refuse what an approximate search cannot be combined with."""
+    if heldout is None:
+        raise UsageError(
+            "approximate needs a held-out set: without one nothing is tested, and the figures can "
+            "be had exactly from fewer rows; pass heldout, or some thousand rows of each set"
+        )
+    if engine != "serial":
+        raise UsageError(
+            f'approximate does not run on engine "{engine}"; leave the engine out, or approximate'
+        )
+    if metrics != "tables":
+        raise UsageError(
+            'metrics="all" takes exact passes over all pairs; leave it out, or approximate'
+        )

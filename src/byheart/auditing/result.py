@@ -175,6 +175,34 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Recall:
+    """Which share of the true nearest rows a search found, on a random sample of rows.
+
+    A row found at the distance of a true one counts as found.
+    """
+
+    rows: int  # searched again among all rows
+    at_1: float  # of the nearest row
+    at_1_interval: Interval
+    at_k: float  # of the k nearest rows
+    at_k_interval: Interval
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """What the first stage of an approximate audit read, and what it found."""
+
+    lists: int  # into which the real rows were sorted
+    read_by_generated: float  # share of the real rows that a generated row was compared with
+    read_by_real: float  # the same of a real row
+    forward: Recall  # of the real rows nearest to a generated one
+    backward: Recall  # of the generated row nearest to a real one; k = 1
+    among_real: Recall  # of the real rows nearest to a real one
+    sampled: tuple[str, ...]  # figures measured exactly, on the sample
+    withheld: tuple[str, ...]  # metrics that would need all rows
+
+
+@dataclass(frozen=True)
 class Match:
     """Two rows to be shown side by side; `real` is a training or a held-out row."""
 
@@ -237,6 +265,7 @@ class AuditResult:
     environment: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    approximation: Approximation | None = None  # None: all neighbours are exact
 
     def to_rows(self, table: Literal["audit", "tests", "copies"] = "audit") -> list[dict[str, Any]]:
         """Return flat dicts, as the data frames of pandas and polars take them.

@@ -32,9 +32,9 @@ Progress = Callable[[int, int], None]  # blocks done, blocks in all; one call at
 
 DEFAULT_MEMORY = 1 << 30
 SPARE = 8  # candidates kept beyond k, so that few queries are crowded
-_ALL_EXACT = 1 << 25  # queries * k * dimension up to which every rank is measured in float64
+ALL_EXACT = 1 << 25  # queries * k * dimension up to which every rank is measured in float64
 _BLOCK_VALUES = 1 << 25  # of float32 that a block of queries may hold
-_THREAD_MEMORY = 24 << 20  # selection and recheck of one thread, beyond its block and its tile
+THREAD_MEMORY = 24 << 20  # selection and recheck of one thread, beyond its block and its tile
 
 
 @cache  # to look for libraries takes longer than a small pass; numpy's is loaded by now
@@ -68,7 +68,7 @@ class Pass:
         self.symmetric = symmetric
         self.k = k
         dimension = queries.shape[1]
-        self.depth = k if len(queries) * k * dimension <= _ALL_EXACT else min(k, 2)
+        self.depth = k if len(queries) * k * dimension <= ALL_EXACT else min(k, 2)
         self.size, self.size_back = k + SPARE, k_back + SPARE
         self.rows, self.columns = tile_shape(dimension)
         self.threads, self.stripe = self._plan(max_memory)
@@ -230,11 +230,11 @@ class Pass:
                 inside = np.arange(len(part))
                 tile[start + place - at + inside, inside] = np.inf
             rows.prime(tile, 1)
-            _offer_rows(rows, tile, mask, start + place)
+            offer_rows(rows, tile, mask, start + place)
             if not diagonal:  # there the rows have met each other already
                 seen = columns[place // self.columns]
                 seen.prime(tile, 0)
-                _offer_columns(seen, tile, mask, at)
+                offer_columns(seen, tile, mask, at)
         self.keys[at:end] = rows.keys()
         self._tell()
 
@@ -270,7 +270,7 @@ class Pass:
                 x, queries[crowded], reach, y, self._classes(y), k + self.symmetric, self.frame
             )
             if self.symmetric:
-                found = _without(found, queries[crowded])
+                found = without(found, queries[crowded])
             table[0][crowded], table[1][crowded] = found
         out[0][part], out[1][part] = table
 
@@ -291,7 +291,7 @@ def least_memory(queries: int, dimension: int, k_back: int) -> int:
 def per_thread(queries: int, dimension: int) -> int:
     """Return the bytes that a thread works in."""
     rows, columns = tile_shape(dimension)
-    return 4 * (dimension + 2) * min(rows, queries) + 5 * rows * columns + _THREAD_MEMORY
+    return 4 * (dimension + 2) * min(rows, queries) + 5 * rows * columns + THREAD_MEMORY
 
 
 def per_reference(dimension: int, size_back: int, threads: int) -> int:
@@ -308,9 +308,10 @@ def tile_shape(dimension: int) -> tuple[int, int]:
     return rows, rows // 2
 
 
-def _offer_rows(
+def offer_rows(
     rows: Shortlists, tile: NDArray[np.float32], mask: NDArray[np.bool_], first: int
 ) -> None:
+    """Offer a tile's bounds to the lists of its rows; `first` is the number of its first column."""
     np.less(tile, rows.thresholds[:, None], out=mask)
     flat = np.flatnonzero(mask)
     at, place = _row_and_column(flat, tile.shape[1])
@@ -318,9 +319,10 @@ def _offer_rows(
     rows.offer(at, tile.ravel().take(flat), place)
 
 
-def _offer_columns(
+def offer_columns(
     columns: Shortlists, tile: NDArray[np.float32], mask: NDArray[np.bool_], first: int
 ) -> None:
+    """Offer a tile's bounds to the lists of its columns; `first` is the number of its first row."""
     np.less(tile, columns.thresholds, out=mask)
     flat = np.flatnonzero(mask)
     short = _row_and_column(flat, tile.shape[1])[1].astype(np.uint16)
@@ -339,7 +341,7 @@ def _row_and_column(
     return flat >> (width.bit_length() - 1), flat & (width - 1)
 
 
-def _without(table: Table, own: NDArray[np.int64]) -> Table:
+def without(table: Table, own: NDArray[np.int64]) -> Table:
     """Drop from each row its own index, or the last entry where it is not among them."""
     keep = table[1] != own[:, None]
     keep[keep.all(axis=1), -1] = False

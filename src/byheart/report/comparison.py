@@ -149,6 +149,11 @@ def _unfair(entries: Sequence[Entry], results: Sequence[AuditResult]) -> list[st
             [r.parameters.get("features", "raw") for r in results],
             "distances mean different things, and so do Delta and copies",
         ),
+        (
+            "searches for neighbours",
+            ["approximate" if r.approximation else "exact" for r in results],
+            "an approximate search misses some, and so some copies",
+        ),
         ("levels", [r.level for r in results], "bounds and verdicts hold at different levels"),
         ("seeds", [r.seed for r in results], "part of a small difference is the relabellings'"),
         (

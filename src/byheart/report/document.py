@@ -187,6 +187,11 @@ def to_result(report: Report) -> AuditResult:
             planted=records.Planted(**held["planted"]),
             minimum_detectable_rate=held["minimum_detectable_rate"],
         )
+    if found := kept.get("approximation"):
+        recalls = {
+            name: records.Recall(**found[name]) for name in ("forward", "backward", "among_real")
+        }
+        kept["approximation"] = records.Approximation(**{**found, **recalls})
     kept["metrics"] = {
         name: records.Metric(
             value=_number(metric["value"]),

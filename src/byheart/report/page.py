@@ -227,8 +227,24 @@ def _controls(result: AuditResult) -> list[dict[str, Any]]:
             + _duplicate_pairs(held.duplicates.pairs),
         ),
     ]
+    if result.approximation is not None:
+        rows.append(
+            (
+                "Approximate search",
+                None,
+                wording.recall(result.approximation),
+                "Distances are exact, but a nearer row may have been missed. No p-value, list or "
+                "bound is wrong by that; copies may be missed. Computed exactly, on the sample: "
+                + _names(result.approximation.sampled)
+                + f". Withheld: {_names(result.approximation.withheld)}.",
+            )
+        )
     names = ("title", "passed", "value", "note")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _names(keys: tuple[str, ...]) -> str:
+    return ", ".join(key.replace("_", " ") for key in keys)
 
 
 def _duplicate_pairs(pairs: tuple[tuple[int, int], ...]) -> str:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 SCHEMA_VERSION = "1"
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
@@ -170,6 +177,33 @@ class Metric(_Model):
     maximum: float | None
 
 
+class Recall(_Model):
+    """Which share of the true nearest rows was found, on a random sample of `rows` rows."""
+
+    rows: Count
+    at_1: Share
+    at_1_interval: Interval
+    at_k: Share
+    at_k_interval: Interval
+
+
+class Approximation(_Model):
+    """What the first stage of an approximate audit read, and what it found.
+
+    `read_by_…` are shares of the real rows; figures named in `sampled` were computed exactly, on a
+    sample of rows.
+    """
+
+    lists: Count
+    read_by_generated: Share
+    read_by_real: Share
+    forward: Recall
+    backward: Recall
+    among_real: Recall
+    sampled: tuple[str, ...]
+    withheld: tuple[str, ...]
+
+
 class Parameters(BaseModel):
     """What the audit was run with; further keys are allowed."""
 
@@ -204,6 +238,14 @@ class Report(_Model):
     parameters: Parameters
     environment: dict[str, JsonValue]
     warnings: tuple[str, ...]
+    approximation: Approximation | None = None  # left out when all neighbours are exact
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        if plain["approximation"] is None:
+            del plain["approximation"]
+        return plain
 
 
 def json_schema() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from byheart.auditing.result import AuditResult
 from byheart.report.advice import next_steps
-from byheart.report.wording import headline
+from byheart.report.wording import headline, recall
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +66,8 @@ def figures(result: AuditResult) -> list[str]:
             f"(confidence {1 - result.level:.0%}), {len(result.copies.flagged_train):,} named "
             f"(at most {result.copies.fdr:.0%} of them false, on average)"
         )
+    if result.approximation is not None:
+        lines.append(f"approximate search: {recall(result.approximation)}")
     if result.membership is not None:
         low, high = result.membership.auc_interval
         lines.append(f"membership AUC: {result.membership.auc:.3f} [{low:.3f}, {high:.3f}]")

@@ -65,6 +65,7 @@ def verify(
         ignore=tuple(given.get("ignore") or ()),
         image_size=tuple(size) if isinstance(size, list) else size,
         max_memory=max_memory,
+        approximate=given.get("approximate", False),
         metrics=given.get("metrics", "tables"),
         progress=progress,
     )

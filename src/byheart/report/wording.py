@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from byheart.auditing.result import AuditResult, InputSet
+from byheart.auditing.result import Approximation, AuditResult, InputSet
 from byheart.report.document import printable
 from byheart.samples.tables import is_number
 
@@ -143,6 +143,8 @@ def command(result: AuditResult) -> str:
         for name in ("seed", "level", "fdr", "tolerance", "resolution", "permutations")
     }
     if not all(entry is None or entry.path is not None for entry in inputs.values()):
+        if result.parameters.get("approximate"):
+            options["approximate"] = True
         values = ", ".join(f"{name}={value!r}" for name, value in options.items())
         roles = "train, heldout, generated" if inputs.get("heldout") else "train, None, generated"
         return f"byheart.audit({roles}, {values})"
@@ -158,6 +160,8 @@ def command(result: AuditResult) -> str:
         words += ["--device", device]
     if isinstance(result.parameters.get("groups"), str):
         words += ["--groups", result.parameters["groups"]]
+    if result.parameters.get("approximate"):
+        words.append("--approximate")
     if result.parameters.get("metrics", "tables") != "tables":
         words += ["--metrics", str(result.parameters["metrics"])]
     ignored = result.parameters.get("ignore") or ()
@@ -167,6 +171,23 @@ def command(result: AuditResult) -> str:
     if size is not None:
         words += ["--image-size", str(size[0] if isinstance(size, (list, tuple)) else size)]
     return printable(shlex.join(words))
+
+
+def recall(found: Approximation) -> str:
+    """Return in one line which share of the nearest rows an approximate search found."""
+    ways = (
+        ("generated → real", found.forward),
+        ("real → generated", found.backward),
+        ("among real", found.among_real),
+    )
+    shares = "; ".join(
+        f"{name} {percent(part.at_1)} ({interval(part.at_1_interval, in_percent=True)})"
+        for name, part in ways
+    )
+    return (
+        f"of the nearest rows it found {shares}; of the k nearest {percent(found.forward.at_k)} "
+        f"and {percent(found.among_real.at_k)}; sample of {found.forward.rows:,} rows"
+    )
 
 
 def _option(role: str, entry: InputSet | None) -> list[str]:
