@@ -1,37 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
+from bench import Bench
 from numpy.typing import NDArray
-
-from byheart.auditing import family
-from byheart.auditing.pool import Distances, Points, Pool, score_rows
-from byheart.auditing.scores import Scores
-
-
-@dataclass(frozen=True)
-class Bench:
-    """An audit up to its scores, for tests of what comes after."""
-
-    pool: Pool
-    distances: Distances
-    scores: Scores
-
-    @classmethod
-    def of(cls, train, heldout, generated, seed=0, groups=None, k=32) -> Bench:
-        pool = Pool.shuffled(train, heldout, groups, np.random.default_rng(seed))
-        distances = Distances.between(generated, pool.rows, k, 2**30)
-        return cls(pool, distances, score_rows(distances))
-
-    @property
-    def points(self) -> Points:
-        return Points.of(self.pool, self.scores)
-
-    def p_value(self, relabellings: int, seed: int) -> float:
-        rng = np.random.default_rng(seed)
-        return family.run(self.pool, self.distances, self.scores, relabellings, rng).pooled.p_value
 
 
 @pytest.fixture

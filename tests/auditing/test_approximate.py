@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import Bench
+from bench import Bench
 from scipy.special import bdtrc
 
 import byheart

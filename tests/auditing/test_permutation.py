@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import Bench
+from bench import Bench
 
 from byheart.auditing import permutation
 from byheart.auditing.permutation import Group, Units, pool_columns, pool_p_values, upper_ranks

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import Bench
+from bench import Bench
 
 from byheart.auditing import planted
 from byheart.auditing.family import family, over_generated
