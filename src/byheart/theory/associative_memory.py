@@ -74,7 +74,7 @@ def ring_radius(beta: float) -> float:
     """Return the radius of the circle's energy minimum: 0 for beta <= 1, else that of its ring.
 
     >>> ring_radius(1.0), round(ring_radius(2.0), 4), round(ring_radius(50.0), 4)
-    (0.0, 0.8377, 0.995)
+    (0.0, 0.8315, 0.995)
     """
     beta = _check.positive(beta, "beta")
     if beta <= 1:
@@ -97,7 +97,7 @@ def collapse_level(n: int, d: int, spread: float = 1.0) -> float:
     Source: arXiv 2402.18491; derived in the module's introduction; asymptotic in d.
 
     >>> round(collapse_level(100, 2), 4), round(collapse_level(100, 64), 4)
-    (0.1005, 2.5404)
+    (0.1005, 2.5418)
     """
     n, d = _check.integer(n, "n", 2), _check.integer(d, "d", 1)
     return _check.positive(spread, "spread") / math.sqrt(math.expm1(2 * math.log(n) / d))
