@@ -54,37 +54,6 @@ def test_limits_of_the_ring():
     assert ring_radius(1e4) == pytest.approx(1 - 1 / 4e4, abs=1e-8)
 
 
-def half_collapse(n, d, rng):
-    """The noise level at which half of the denoising error is gone, by bisection to 4%."""
-    points = rng.standard_normal((n, d))
-    denoiser = EmpiricalDenoiser(points)
-    own, noise = points[:100], rng.standard_normal((min(n, 100), d))
-    low, high = 0.05, 20.0
-    for _ in range(8):
-        s = float(np.sqrt(low * high))
-        error = ((denoiser.mean(own + s * noise, s) - own) ** 2).sum(axis=1).mean()
-        if error < 0.5 * d * s**2 / (1 + s**2):  # half of what the law itself leaves open
-            low = s
-        else:
-            high = s
-    return float(np.sqrt(low * high))
-
-
-def test_collapse_follows_the_formula():
-    """A trend: the measured level falls with n and rises with d, by a factor of 20 in all."""
-    rng = np.random.default_rng(0)
-    sizes, dimensions = (30, 100, 300), (8, 32, 128)
-    found = {(n, d): half_collapse(n, d, rng) for n in sizes for d in dimensions}
-    for d in dimensions:
-        assert found[30, d] > found[100, d] > found[300, d]
-    for n in sizes:
-        assert found[n, 8] < found[n, 32] < found[n, 128]
-    assert found[30, 128] > 5 * found[300, 8]
-    # Half of an error is not the balance of two terms: finite d leaves up to a quarter.
-    for (n, d), level in found.items():
-        assert level == pytest.approx(collapse_level(n, d), rel=0.25), (n, d)
-
-
 def test_collapse_scales_with_the_data_and_has_its_limits():
     assert collapse_level(50, 10, 3.0) == pytest.approx(3 * collapse_level(50, 10))
     # n^(2/d) = 2: s_c = sigma_x

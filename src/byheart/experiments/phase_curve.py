@@ -10,9 +10,9 @@ resampled within each size by the Bayesian bootstrap (Rubin 1981: weights Exp(1)
 three shares); intervals of means are quantiles of the resampled ones.
 
 * The *peak* is the n_j with the largest s_j. A single-peaked curve that is largest on the grid at
-  n_j has its peak between n_(j-1) and n_(j+1); this bracket is resampled, and the interval runs
-  from the level/2 quantile of lower ends to the 1 - level/2 quantile of upper ends, as for the
-  scales of a transition. At an end of the grid the peak is censored.
+  n_j has its peak between n_(j-1) and n_(j+1); the interval is that bracket, widened to the brackets
+  of all sizes whose resampled share reaches the peak's in more than level/(2 (K - 1)) of
+  resamplings: those that are not significantly below it. At an end of the grid it is censored.
 * Its *rise* is s_j - max(s_1, s_K), resampled at the observed peak j. The largest of K - 2 noisy
   shares is above both ends by chance, so the interval's level is divided by K - 2, as many inner
   sizes as j was chosen from. `found` says whether that interval is above 0.
@@ -110,9 +110,11 @@ def phase_curve(
     shares = [np.array(groups[int(n)]) for n in sizes]
     draws = np.stack([_resampled(values, repeats, rng) for values in shares], axis=1)
     means = np.array([values.mean(axis=0) for values in shares])
-    at, drawn_at = int(means[:, 1].argmax()), draws[:, :, 1].argmax(axis=1)
+    at = int(means[:, 1].argmax())
+    reaching = (draws[:, :, 1] >= draws[:, [at], 1]).mean(axis=0)
+    rivals = np.flatnonzero(reaching > level / (2 * (len(sizes) - 1)))
     ends = np.concatenate([[0.0], sizes, [math.inf]])
-    interval = quantiles(ends[drawn_at], ends[drawn_at + 2], level)
+    interval = float(ends[rivals[0]]), float(ends[rivals[-1] + 2])
     inside = 0 < at < len(sizes) - 1
     rises = _rise(draws[:, :, 1], at)
     single = any(len(values) < 2 for values in shares)
