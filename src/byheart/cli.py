@@ -54,6 +54,7 @@ class Experiment(StrEnum):
     """Experiments of papers; NAME is done by byheart.experiments.reproduce_NAME."""
 
     linear = "linear"
+    phases = "phases"
     unet = "unet"
 
 

@@ -142,7 +142,9 @@ def test_the_jackknife_is_that_of_single_deletions(sets):
     half = 1.959964 * np.sqrt(59 * np.var(values))
     low, high = found.spurious.interval
     share = found.spurious.value
-    assert low == pytest.approx(min(share - half, module.intervals.wilson(round(60 * share), 60)[0]))
+    assert low == pytest.approx(
+        min(share - half, module.intervals.wilson(round(60 * share), 60)[0])
+    )
     assert high >= share + half - 1e-6
 
 

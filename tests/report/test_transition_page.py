@@ -76,7 +76,10 @@ def test_phases_are_shown_where_the_records_have_them(tmp_path, capsys):
     assert "  phases: spurious share at most 60%" in capsys.readouterr().out
     plain = phased().to_dict()["phases"]
     assert plain["peak"] == {
-        "estimate": 32.0, "interval": [8.0, 128.0], "bound": None, "censored": None
+        "estimate": 32.0,
+        "interval": [8.0, 128.0],
+        "bound": None,
+        "censored": None,
     }
     assert plain["points"][0]["memorized"]["value"] == pytest.approx(0.9)
     without = write_html(sweep(), tmp_path / "old.html").read_text(encoding="utf-8")

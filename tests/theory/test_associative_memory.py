@@ -49,7 +49,7 @@ def test_a_ring_exists_only_for_beta_above_one(beta):
 
 
 def test_limits_of_the_ring():
-    # A(z) = z/2 - z^3/16 + ...: R^2 = 2 (beta - 1)/beta^3 near 1; A(z) = 1 - 1/(2 z): 1 - 1/(4 beta)
+    # A(z) = z/2 - z^3/16 ...: R^2 = 2 (beta - 1)/beta^3 near 1; A(z) = 1 - 1/(2 z) at large z
     assert ring_radius(1.0001) ** 2 == pytest.approx(2e-4, rel=1e-3)
     assert ring_radius(1e4) == pytest.approx(1 - 1 / 4e4, abs=1e-8)
 

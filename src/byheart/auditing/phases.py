@@ -237,9 +237,7 @@ def _nearest_others(
     return Neighbours(distances, indices)
 
 
-def _share(
-    inside: NDArray[np.bool_], changes: Floats, jackknife: bool, level: float
-) -> Share:
+def _share(inside: NDArray[np.bool_], changes: Floats, jackknife: bool, level: float) -> Share:
     """Return a share and its interval; changes: of the count of other rows without row j, (m,)."""
     m, count = len(inside), int(inside.sum())
     value = count / m

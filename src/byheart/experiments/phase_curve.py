@@ -10,7 +10,7 @@ resampled within each size by the Bayesian bootstrap (Rubin 1981: weights Exp(1)
 three shares); intervals of means are quantiles of the resampled ones.
 
 * The *peak* is the n_j with the largest s_j. A single-peaked curve that is largest on the grid at
-  n_j has its peak between n_(j-1) and n_(j+1); the interval is that bracket, widened to the brackets
+  n_j has its peak between n_(j-1) and n_(j+1); the interval is this, widened to the brackets
   of all sizes whose resampled share reaches the peak's in more than level/(2 (K - 1)) of
   resamplings: those that are not significantly below it. At an end of the grid it is censored.
 * Its *rise* is s_j - max(s_1, s_K), resampled at the observed peak j. The largest of K - 2 noisy
@@ -183,8 +183,6 @@ def _rise(spurious: Array, at: int) -> Array:
 def _means(means: Array, draws: Array, trials: int, level: float) -> list[MeanShare]:
     """Return the three mean shares at one size; means: (3,), draws: (repeats, 3)."""
     return [
-        MeanShare(
-            float(mean), quantiles(draws[:, i], draws[:, i], level) if trials > 1 else None
-        )
+        MeanShare(float(mean), quantiles(draws[:, i], draws[:, i], level) if trials > 1 else None)
         for i, mean in enumerate(means)
     ]
