@@ -65,14 +65,15 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         f"circle, memory at s = {CIRCLE_LEVEL:g}": on_circle,
         f"digits, memory at s = {DIGITS_LEVEL:g}": on_digits,
         f"digits, kernel density of bandwidth {BANDWIDTH:g}": laboratory.run(
-            "kernel", _sweep({"kind": "kernel-smoothed", "bandwidth": BANDWIDTH}, 2 if quick else 5)
+            "kernel",
+            _sweep(
+                {"kind": "kernel-smoothed", "bandwidth": BANDWIDTH}, DIGIT_SIZES, 2 if quick else 5
+            ),
         ),
     }
     if not quick:
         model = {"kind": "mlp", "training_steps": 1500, "learning_rate": 1e-3}
-        records["digits, network"] = laboratory.run(
-            "network", _sweep(model, 10, sizes=NETWORK_SIZES)
-        )
+        records["digits, network"] = laboratory.run("network", _sweep(model, NETWORK_SIZES, 10))
     curves = {title: curve for title, made in records.items() if (curve := phase_curve(made))}
     return Reproduction(
         name="phases",
@@ -103,9 +104,7 @@ def draw_digits(rows: int, rng: np.random.Generator) -> Array:
     return pool[rng.permutation(len(pool))[:rows]].reshape(rows, -1)
 
 
-def _sweep(
-    model: dict[str, Any], repeats: int, sizes: Sequence[int] = DIGIT_SIZES
-) -> dict[str, Any]:
+def _sweep(model: dict[str, Any], sizes: Sequence[int], repeats: int) -> dict[str, Any]:
     return {
         "data": {"kind": "digits"},
         "model": model,
