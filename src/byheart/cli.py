@@ -53,6 +53,7 @@ Workers = Annotated[int | None, typer.Option(help="Trials at a time; by default 
 class Experiment(StrEnum):
     """Experiments of papers; NAME is done by byheart.experiments.reproduce_NAME."""
 
+    isolation = "isolation"
     linear = "linear"
     phases = "phases"
     unet = "unet"

@@ -31,7 +31,7 @@ DIGITS_LEVEL, DIGITS_STEPS = 0.6, 10
 BANDWIDTH = 0.1
 CIRCLE_SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 DIGIT_SIZES = (25, 50, 100, 200, 400, 800, 1300)
-NETWORK_SIZES = (25, 50, 100, 200, 400, 800)
+NETWORK_SIZES, NETWORK_STEPS, NETWORK_REPEATS = (25, 50, 100, 200, 400), 1000, 5
 PERFECT_SIZES = (100, 300, 900)
 RECALL = ((100, 16), (100, 64), (100, 256), (400, 16), (400, 64), (400, 256))
 
@@ -72,8 +72,10 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         ),
     }
     if not quick:
-        model = {"kind": "mlp", "training_steps": 1500, "learning_rate": 1e-3}
-        records["digits, network"] = laboratory.run("network", _sweep(model, NETWORK_SIZES, 10))
+        model = {"kind": "mlp", "training_steps": NETWORK_STEPS, "learning_rate": 1e-3}
+        records["digits, network"] = laboratory.run(
+            "network", _sweep(model, NETWORK_SIZES, NETWORK_REPEATS)
+        )
     curves = {title: curve for title, made in records.items() if (curve := phase_curve(made))}
     return Reproduction(
         name="phases",
@@ -81,7 +83,11 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         settings=(
             f"{COUNT} samples and {COUNT} held-out points at every n; thresholds at 5% of held-out "
             f"points; {repeats} training sets for each n of a memory"
-            + ("; no network" if quick else "; networks of 1,500 gradient steps, 10 for each n")
+            + (
+                "; no network"
+                if quick
+                else f"; networks of {NETWORK_STEPS:,} gradient steps, {NETWORK_REPEATS} for each n"
+            )
         ),
         claims=_claims(curves, on_circle, perfect, levels),
         curves=(),
