@@ -13,6 +13,7 @@ def test_phases_in_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_phases, "CIRCLE_SIZES", (2, 32, 1024))
     monkeypatch.setattr(reproduce_phases, "DIGIT_SIZES", (40, 100))
     monkeypatch.setattr(reproduce_phases, "PERFECT_SIZES", (100,))
+    monkeypatch.setattr(reproduce_phases, "CIRCLE_STEPS", 15)
     monkeypatch.setattr(reproduce_phases, "RECALL", ((50, 16),))
     result = reproduce_phases.reproduce(
         Laboratory(tmp_path, SerialEngine(), lambda *state: None), quick=True

@@ -34,7 +34,7 @@ from byheart.experiments.retrieval import Array, retrieve
 from byheart.threads import one_thread
 
 PAPER = "arXiv 2606.14390v1"
-HELDOUT, SAMPLES = 400, 2000
+TRAINING_ROWS, HELDOUT, SAMPLES = 400, 400, 2000
 MEMORY_SIZES, MEMORY_LEVELS = (100, 400, 900), (0.4, 0.5, 0.6, 0.7)
 STEPS = 30
 REPEATS = {True: 4, False: 10}  # quick
@@ -49,24 +49,25 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
 
     Raises MissingExtraError without torch in the full run.
     """
-    repeats = REPEATS[quick]
+    repeats, n = REPEATS[quick], TRAINING_ROWS
     models: dict[str, tuple[int, int, Sampler]] = {
-        "memory, s = 0.6, n = 400": (400, repeats, _memory(0.6)),
-        "kernel density, bandwidth 0.2, n = 400": (400, repeats, _plan("kernel-smoothed", 0.2)),
-        "kernel density, bandwidth 0.3, n = 400": (400, repeats, _plan("kernel-smoothed", 0.3)),
+        f"memory, s = 0.6, n = {n}": (n, repeats, _memory(0.6)),
+        f"kernel density, bandwidth 0.2, n = {n}": (n, repeats, _kernel(0.2)),
+        f"kernel density, bandwidth 0.3, n = {n}": (n, repeats, _kernel(0.3)),
     }
     if not quick:
-        for n, steps in NETWORKS:
-            models[f"network, {steps:,} steps, n = {n}"] = (n, NETWORK_REPEATS, _network(steps))
+        for rows, steps in NETWORKS:
+            name = f"network, {steps:,} steps, n = {rows}"
+            models[name] = (rows, NETWORK_REPEATS, _network(steps))
     scores: dict[str, list[CoverageScore]] = {}
     with one_thread():
         held = {(n, s): _held(n, s) for n in MEMORY_SIZES for s in MEMORY_LEVELS}
-        for name, (n, count, sampler) in models.items():
+        for name, (rows, count, sampler) in models.items():
             scores[name] = []
             for i in range(count):
                 if laboratory.progress:
                     laboratory.progress(name, i, count, None)
-                scores[name].append(_scored(n, i, sampler))
+                scores[name].append(_scored(rows, i, sampler))
     return Reproduction(
         name="isolation",
         paper=PAPER,
@@ -89,8 +90,8 @@ def _memory(noise_level: float) -> Sampler:
     return draw
 
 
-def _plan(kind: str, bandwidth: float) -> Sampler:
-    return _sampled({"kind": kind, "bandwidth": bandwidth})
+def _kernel(bandwidth: float) -> Sampler:
+    return _sampled({"kind": "kernel-smoothed", "bandwidth": bandwidth})
 
 
 def _network(steps: int) -> Sampler:
@@ -148,9 +149,7 @@ def _first(name: str, runs: Sequence[CoverageScore]) -> Claim:
         ]
     )
     mean, half = _mean(differences)
-    crowded, isolated = (
-        _mean(np.array([run.thirds[i].value or 0.0 for run in runs]))[0] for i in (0, 2)
-    )
+    crowded, isolated = (_mean(_known(runs, i))[0] for i in (0, 2))
     named = np.array([run.named.value for run in runs if run.named.value is not None])
     words = (
         "{:.3f} ± {:.3f}".format(*_mean(named)) if len(named) else "none, as none or all are named"
@@ -162,6 +161,12 @@ def _first(name: str, runs: Sequence[CoverageScore]) -> Claim:
         f"audit names: {words} (1/2 is chance).",
         "yes" if mean - half > 0 else "no" if mean + half < 0 else "partly",
     )
+
+
+def _known(runs: Sequence[CoverageScore], third: int) -> Array:
+    """The membership areas of one third of the points, of the runs that have one."""
+    values = [run.thirds[third].value for run in runs]
+    return np.array([value for value in values if value is not None])
 
 
 def _mean(values: Array) -> tuple[float, float]:
@@ -215,8 +220,7 @@ def _thirds(scores: dict[str, list[CoverageScore]]) -> Table:
     for name, runs in scores.items():
         cells = []
         for i in range(3):
-            values = np.array([run.thirds[i].value for run in runs if run.thirds[i].value])
-            cells.append("{:.3f} ± {:.3f}".format(*_mean(values)))
+            cells.append("{:.3f} ± {:.3f}".format(*_mean(_known(runs, i))))
         rows.append((name, *cells))
     return Table(
         "Membership area by isolation",
@@ -228,25 +232,27 @@ def _thirds(scores: dict[str, list[CoverageScore]]) -> Table:
 
 
 def _graph(scores: dict[str, list[CoverageScore]]) -> Graph:
-    """The membership area by third, of at most four models."""
+    """The membership area by third, of the first model and of the last ones, four in all."""
     series = []
-    for name, runs in list(scores.items())[:1] + list(scores.items())[-3:]:
-        found = [_mean(np.array([r.thirds[i].value or math.nan for r in runs])) for i in range(3)]
+    for name, runs in list(scores.items())[:1] + list(scores.items())[1:][-3:]:
+        found = [_mean(_known(runs, i)) for i in range(3)]
+        ends = tuple((mean - half, mean + half) for mean, half in found)
+        if not all(math.isfinite(mean) for mean, _ in found):
+            continue  # a third without held-out points
         series.append(
             Series(
                 name,
                 (1.0, 2.0, 3.0),
                 tuple(mean for mean, _ in found),
-                tuple((mean - half, mean + half) for mean, half in found),
+                ends if all(math.isfinite(half) for _, half in found) else None,
             )
         )
-    known = {one.name: one for one in series}
     return Graph(
         "Membership area by isolation",
         "Higher is memorization, 1/2 is chance; a rise to the right: isolated points first.",
         "third of the points: 1 crowded, 2 middle, 3 isolated",
         "membership area",
-        tuple(known.values()),
+        tuple(series),
     )
 
 
