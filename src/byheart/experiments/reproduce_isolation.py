@@ -37,7 +37,7 @@ PAPER = "arXiv 2606.14390v1"
 TRAINING_ROWS, HELDOUT, SAMPLES = 400, 400, 2000
 MEMORY_SIZES, MEMORY_LEVELS = (100, 400, 900), (0.4, 0.5, 0.6, 0.7)
 STEPS = 30
-REPEATS = {True: 4, False: 10}  # quick
+REPEATS = {True: 4, False: 8}  # quick
 NETWORKS = ((100, 300), (100, 1000))  # training points, gradient steps
 NETWORK_REPEATS = 4
 
