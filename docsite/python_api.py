@@ -59,6 +59,7 @@ PAGES = {
                     "Match",
                 ),
             ),
+            ("byheart.auditing.phases", ("phases", "Phases", "Share")),
             ("byheart.experiments.monitor_result", ()),
         ),
     ),
@@ -73,7 +74,12 @@ PAGES = {
             ("byheart.experiments.store", ("Store",)),
             ("byheart.experiments.record", ()),
             ("byheart.experiments.transition", ()),
+            (
+                "byheart.experiments.phase_curve",
+                ("phase_curve", "PhaseCurve", "PhasePoint", "MeanShare"),
+            ),
             ("byheart.experiments.planning", ()),
+            ("byheart.experiments.coverage_score", ("coverage_score", "CoverageScore", "Area")),
         ),
     ),
     "reference/theory.md": Page(
@@ -92,6 +98,7 @@ PAGES = {
                 "planner",
                 "spectrum",
                 "effective_noise",
+                "associative_memory",
             )
         ),
     ),
@@ -118,6 +125,7 @@ PAGES = {
             ),
             ("byheart.distances.neighbours", ()),
             ("byheart.distances.kernels", ()),
+            ("byheart.distances.isolation", ()),
             ("byheart.distances.relative", ()),
             ("byheart.intervals", ()),
         ),
