@@ -61,6 +61,14 @@ def test_the_rows_at_risk_are_named(tmp_path, capsys):
     assert 1 <= made["alone"] <= 30
 
 
+def test_too_many_rows_are_not_compared(data, capsys, monkeypatch):
+    monkeypatch.setattr("byheart.experiments.planning.MOST_ROWS", 199)
+    assert run(["plan", "--data", str(data)]) == 0
+    told = capsys.readouterr().out
+    assert "200 rows are too many to be compared with each other: none is named" in told
+    assert "most at risk" not in told
+
+
 def test_a_row_that_outweighs_all_others_is_json_too(tmp_path, capsys):
     rows = np.zeros((200, 2))
     rows[:6] = np.random.default_rng(3).normal(size=(6, 2))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
 
     Raises MissingExtraError without torch in the full run.
     """
+    if not quick:
+        import_module("byheart.diffusion.neural")  # to miss torch before anything is run
     repeats, n = REPEATS[quick], TRAINING_ROWS
     models: dict[str, tuple[int, int, Sampler]] = {
         f"memory, s = 0.6, n = {n}": (n, repeats, _memory(0.6)),

@@ -9,6 +9,7 @@ points (`auditing.phases`), the numbers of samples and of held-out points are th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
 
     Raises MissingExtraError as the sweeps of networks do.
     """
+    if not quick:
+        import_module("byheart.diffusion.neural")  # to miss torch before anything is run
     repeats = 5 if quick else 20
     with one_thread():
         on_circle = retrieval_records(
