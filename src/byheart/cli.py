@@ -408,8 +408,8 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`, and so do
-    `phases` and `isolation` without --quick.
+    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`, and
+    so do `phases` and `isolation` without --quick.
     """
     from importlib import import_module
 
