@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from byheart.auditing.phases import PHASES, Phases, phases
 from byheart.experiments.material import digits
@@ -171,20 +172,21 @@ def _claims(
 
 
 def _ring(records: Sequence[Record]) -> Claim:
-    """The radius that dense circles are retrieved at, against the energy's minimum."""
+    """How far inside the data's circle dense circles are retrieved, against the energy's ring."""
     largest = max(record.n for record in records)
-    radii = [r.outcome.figures["radius"] for r in records if r.n == largest and r.outcome]
-    mean = float(np.mean(np.array(radii, float)))
-    half = 2.0 * float(np.std(np.array(radii, float), ddof=1)) / np.sqrt(len(radii))
+    radii = np.array(
+        [float(r.outcome.figures["radius"]) for r in records if r.n == largest and r.outcome]
+    )
+    half = float(stdtrit(len(radii) - 1, 0.975)) * float(radii.std(ddof=1)) / np.sqrt(len(radii))
     beta = 1 / (2 * CIRCLE_LEVEL**2)
-    exact = ring_radius(beta)
-    # A finite circle differs from the ring by its fluctuations, of order 1/sqrt(n s).
-    slack = half + (1 - exact) / np.sqrt(largest * CIRCLE_LEVEL)
+    shift, exact = 1 - float(radii.mean()), 1 - ring_radius(beta)
+    error = abs(shift / exact - 1)  # a finite circle is not quite the ring
     return Claim(
-        "The energy R² + 1 − (1/beta) log I_0(2 beta R) has its minimum on a ring.",
-        f"Mean radius of what a circle of n = {largest:,} points retrieves at beta = {beta:g}: "
-        f"{mean:.5f} ± {half:.5f}; the ring's radius: {exact:.5f}, that of the data: 1.",
-        "yes" if abs(mean - exact) <= slack else "no",
+        "The energy R² + 1 − (1/beta) log I_0(2 beta R) has its minimum on a ring, a little inside "
+        "the data's circle.",
+        f"What a circle of n = {largest:,} points retrieves at beta = {beta:g} lies inside it by "
+        f"{shift:.5f} ± {half:.5f}; the ring by {exact:.5f}.",
+        "yes" if error <= 0.1 else "partly" if error <= 0.3 else "no",
     )
 
 
