@@ -22,7 +22,7 @@ def test_isolation_in_small(tmp_path, monkeypatch, capsys):
     assert len(said) == 6
     assert [len(table.rows) for table in result.tables] == [2, 6, 3]
     assert all(len(row) == len(t.headings) for t in result.tables for row in t.rows)
-    assert len(result.claims) == 4
+    assert len(result.claims) == 5
     json.dumps(result.to_dict(), allow_nan=False)
     write_html(result, tmp_path / "isolation.html")
     render(result, tmp_path / "isolation.html")

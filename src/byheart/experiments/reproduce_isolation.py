@@ -79,7 +79,11 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
             "training sets of each model"
             + ("; no networks" if quick else f", {NETWORK_REPEATS} of each network")
         ),
-        claims=(_foretold(held), *(_first(name, runs) for name, runs in scores.items())),
+        claims=(
+            _foretold(held),
+            *(_first(name, runs) for name, runs in scores.items()),
+            _named(scores),
+        ),
         curves=(),
         tables=(_held_table(held), _areas(scores), _thirds(scores)),
         graphs=(_graph(scores),),
@@ -153,16 +157,28 @@ def _first(name: str, runs: Sequence[CoverageScore]) -> Claim:
     )
     mean, half = _mean(differences)
     crowded, isolated = (_mean(_known(runs, i))[0] for i in (0, 2))
-    named = np.array([run.named.value for run in runs if run.named.value is not None])
-    words = (
-        "{:.3f} ± {:.3f}".format(*_mean(named)) if len(named) else "none, as none or all are named"
-    )
     return Claim(
         f"Isolated points are memorized before crowded ones ({name}).",
         f"Membership area {isolated:.3f} in the isolated third and {crowded:.3f} in the crowded "
-        f"one: difference {mean:+.3f} ± {half:.3f}. Area of isolation for the points that the "
-        f"audit names: {words} (1/2 is chance).",
+        f"one (1/2 is chance): difference {mean:+.3f} ± {half:.3f}.",
         "yes" if mean - half > 0 else "no" if mean + half < 0 else "partly",
+    )
+
+
+def _named(scores: dict[str, list[CoverageScore]]) -> Claim:
+    """Whether the points that audits name are the isolated ones."""
+    parts, above, below = [], 0, 0
+    for name, runs in scores.items():
+        areas = [run.named.value for run in runs if run.named.value is not None]
+        mean, half = _mean(np.array(areas))
+        above += mean - half > 0.5
+        below += mean + half < 0.5
+        parts.append(f"{name}: {mean:.3f} ± {half:.3f}")
+    return Claim(
+        "The points that an audit names, by their distance to the nearest sample, are the isolated "
+        "ones.",
+        f"Area of isolation for them (1/2 is chance): {'; '.join(parts)}.",
+        "yes" if above == len(scores) else "partly" if above > below else "no",
     )
 
 
