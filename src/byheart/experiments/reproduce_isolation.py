@@ -170,6 +170,9 @@ def _named(scores: dict[str, list[CoverageScore]]) -> Claim:
     parts, above, below = [], 0, 0
     for name, runs in scores.items():
         areas = [run.named.value for run in runs if run.named.value is not None]
+        if len(areas) < 2:
+            parts.append(f"{name}: too few audits name some points and not all")
+            continue
         mean, half = _mean(np.array(areas))
         above += mean - half > 0.5
         below += mean + half < 0.5
