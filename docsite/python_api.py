@@ -61,6 +61,7 @@ PAGES = {
                     "Match",
                 ),
             ),
+            ("byheart.auditing.phases", ("phases", "Phases", "Share")),
             ("byheart.experiments.monitor_result", ()),
         ),
     ),
@@ -77,9 +78,14 @@ PAGES = {
             ("byheart.experiments.transition", ()),
             ("byheart.experiments.parameter", ("Parameter", "parameter_of")),
             ("byheart.experiments.thresholds", ()),
+            (
+                "byheart.experiments.phase_curve",
+                ("phase_curve", "PhaseCurve", "PhasePoint", "MeanShare"),
+            ),
             ("byheart.experiments.planning", ()),
             ("byheart.experiments.halves", ()),
             ("byheart.experiments.training_time", ()),
+            ("byheart.experiments.coverage_score", ("coverage_score", "CoverageScore", "Area")),
         ),
     ),
     "reference/theory.md": Page(
@@ -99,6 +105,7 @@ PAGES = {
                 "spectrum",
                 "effective_noise",
                 "agreement",
+                "associative_memory",
             )
         ),
     ),
@@ -134,6 +141,7 @@ PAGES = {
             ),
             ("byheart.distances.neighbours", ()),
             ("byheart.distances.kernels", ()),
+            ("byheart.distances.isolation", ()),
             ("byheart.distances.relative", ()),
             ("byheart.distances.dimension", ()),
             ("byheart.intervals", ()),

@@ -22,6 +22,7 @@ def test_tells_the_plan(data, capsys):
     assert "200 rows in 6 directions" in told.out
     assert "honesty test" in told.out
     assert "not a promise for a neural network" in told.out
+    assert "most at risk of being memorized, the most isolated first: row " in told.out
 
 
 def test_json_is_the_plan_and_nothing_else(data, capsys):
@@ -39,6 +40,41 @@ def test_json_is_the_plan_and_nothing_else(data, capsys):
         run(["plan", "--data", str(data), "--noise-floor", "0.001", "--seed", "3", "--json"]) == 0
     )
     assert capsys.readouterr().out == first
+
+
+def test_the_rows_at_risk_are_named(tmp_path, capsys):
+    """Far rows come first; images from a folder by file name."""
+    from PIL import Image
+
+    rng = np.random.default_rng(2)
+    images = rng.integers(100, 110, size=(30, 4, 4), dtype=np.uint8)
+    images[11] = 255 - 10 * np.arange(16, dtype=np.uint8).reshape(4, 4)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{i:02}.png")
+    assert run(["plan", "--data", str(tmp_path), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["at_risk"][0]["name"] == "11.png"
+    assert made["at_risk"][0]["row"] == 11
+    levels = [risk["level"] for risk in made["at_risk"]]
+    assert len(levels) == 20
+    assert levels == sorted(levels, reverse=True)
+    assert 1 <= made["alone"] <= 30
+
+
+def test_too_many_rows_are_not_compared(data, capsys, monkeypatch):
+    monkeypatch.setattr("byheart.experiments.planning.MOST_ROWS", 199)
+    assert run(["plan", "--data", str(data)]) == 0
+    told = capsys.readouterr().out
+    assert "200 rows are too many to be compared with each other: none is named" in told
+    assert "most at risk" not in told
+
+
+def test_a_row_that_outweighs_all_others_is_json_too(tmp_path, capsys):
+    rows = np.zeros((200, 2))
+    rows[:6] = np.random.default_rng(3).normal(size=(6, 2))
+    np.save(tmp_path / "data.npy", rows)
+    assert run(["plan", "--data", str(tmp_path / "data.npy"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["at_risk"][0]["level"] == "inf"
 
 
 def test_a_table_with_categories_and_images(tmp_path, capsys):

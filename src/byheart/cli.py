@@ -56,7 +56,9 @@ class Experiment(StrEnum):
     """Experiments of papers; `name` is done by byheart.experiments.reproduce_name."""
 
     geometry = "geometry"
+    isolation = "isolation"
     linear = "linear"
+    phases = "phases"
     unet = "unet"
     halves = "halves"
     training_time = "training-time"
@@ -453,8 +455,8 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet`, and `regularization`
-    without --quick, need the extra `neural`.
+    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`, and
+    so do `phases`, `isolation` and `regularization` without --quick.
     """
     from importlib import import_module
 

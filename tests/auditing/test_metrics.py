@@ -8,7 +8,7 @@ from scipy.stats import binom, gamma, mannwhitneyu
 
 import byheart
 from byheart import UsageError
-from byheart.auditing import balls, metrics
+from byheart.auditing import balls, metrics, phases
 from byheart.auditing.metrics import BALL_NEIGHBOURS, DEFINITIONS
 from byheart.distances.neighbours import two_way, within
 
@@ -48,6 +48,7 @@ def brute(train, heldout, generated):
     first, second = np.sort(to_train, axis=1)[:, :2].T
     nearest, next_one = np.sort(to_real, axis=1)[:, :2].T
     own, other = to_train.min(axis=1), to_heldout.min(axis=1)
+    phase = phases.phases(train, heldout, generated)
     held = distances(heldout, train).min(axis=1)
     m, h = len(generated), len(heldout)
     u = mannwhitneyu(own, held).statistic
@@ -74,6 +75,7 @@ def brute(train, heldout, generated):
         "vendi_score": np.exp(-(shares * np.log(shares)).sum()),
         "local_dimension": np.median(18 / sums[1]),
         "overfit_share": np.mean(ends[1] / sums[0] < ends[0] / sums[1]),
+        **{f"{name}_share": getattr(phase, name).value for name in phases.PHASES},
     }
 
 
@@ -104,6 +106,9 @@ def test_metrics_are_those_of_all_distances(name):
     tolerance = 1e-6 if name == "float32" else 1e-9
     found = values(measured(*sets))
     del found["likelihood_gap"]  # a fit; test_likelihood_gap.py
+    if len(sets[1]) != len(sets[2]):  # a random cut into blocks of one size
+        for one in (found, exact):
+            del one["spurious_share"], one["generalized_share"]
     assert found == pytest.approx(exact, rel=tolerance)
 
 
@@ -271,7 +276,14 @@ def test_an_audit_fills_the_metrics():
 def test_without_heldout_rows_the_training_rows_are_the_real_ones():
     train, _, generated = cases()["copier"]
     found = byheart.audit(train, None, generated, metrics="all").metrics
-    assert found.keys() == DEFINITIONS.keys() - {"c_t", "nearest_share", "likelihood_gap"}
+    assert found.keys() == DEFINITIONS.keys() - {
+        "c_t",
+        "nearest_share",
+        "likelihood_gap",
+        "memorized_share",
+        "spurious_share",
+        "generalized_share",
+    }
     assert found["coverage"].value == np.mean(
         distances(generated, train).min(axis=0) <= others(train)[:, K - 1]
     )

@@ -60,10 +60,12 @@ def test_a_memorizing_model_is_found_and_an_honest_one_is_not():
     assert copier.figures["verdict"] == "memorizes"
     assert copier.figures["delta"] < 0
     assert copier.figures["p_value"] <= 0.05
+    assert copier.figures["memorized_share"] == 1
     smooth = {"kind": "linear-multi-step", "noise_floor": 0.25}
     honest = run_trial(prepare(plan(smooth, digits, n=(200,), samples=200)), Trial(200, 0))
     assert honest.positive
     assert honest.figures["verdict"] != "memorizes"
+    assert honest.figures["generalized_share"] > 0.9
 
 
 @pytest.mark.parametrize("form", ["kl", "l2"])

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from byheart.errors import UsageError
+from byheart.experiments.phase_curve import SHARES
 from byheart.experiments.record import Outcome, Record
 from byheart.experiments.transition import transition
 from byheart.report.transition import next_steps, render, write_html
@@ -52,6 +53,38 @@ def test_word_reason_scales_and_curve_are_on_the_page(word, tmp_path):
     assert not re.search(r'(?:src|href)="(?!#|data:|https://arxiv.org)', page)
     assert re.search(r'role="img" aria-label="From n = [^"]+"', page)
     assert "sweep.sqlite" in page
+
+
+def phased():
+    return transition(
+        [
+            Record(n, i, Outcome(n > 40, 0.0, 100 / n, dict(zip(SHARES, shares, strict=True))))
+            for n, shares in zip(
+                (8, 32, 128), ((0.9, 0.1, 0.0), (0.3, 0.6, 0.1), (0.0, 0.1, 0.9)), strict=True
+            )
+            for i in range(20)
+        ]
+    )
+
+
+def test_phases_are_shown_where_the_records_have_them(tmp_path, capsys):
+    page = write_html(phased(), tmp_path / "t.html").read_text(encoding="utf-8")
+    assert "Spurious share at most 60% [60%, 60%], at n = 32 [8, 128]" in page
+    assert '<td class="num">90% [90%, 90%]</td>' in page
+    assert page.count('role="img"') == 2
+    render(phased())
+    assert "  phases: spurious share at most 60%" in capsys.readouterr().out
+    plain = phased().to_dict()["phases"]
+    assert plain["peak"] == {
+        "estimate": 32.0,
+        "interval": [8.0, 128.0],
+        "bound": None,
+        "censored": None,
+    }
+    assert plain["points"][0]["memorized"]["value"] == pytest.approx(0.9)
+    without = write_html(sweep(), tmp_path / "old.html").read_text(encoding="utf-8")
+    assert "Spurious" not in without
+    assert sweep().to_dict()["phases"] is None
 
 
 def test_text_from_outside_is_escaped(tmp_path):

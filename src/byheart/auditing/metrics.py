@@ -24,6 +24,9 @@ By further passes over the rows (`by_further_passes`):
     likelihood_gap         FLD's generalization gap, of at most 1,000 rows a set (`likelihood_gap`)
     local_dimension        median local dimension of R at training rows (`geometry`)
     overfit_share          share of these rows where that of G is less, by intervals (`geometry`)
+    memorized_share        share of g with d_T(g) <= delta_m, and with held-out rows only
+    spurious_share         share of the others with d_G(g) <= delta_s; thresholds: `phases`
+    generalized_share      share of the rest
 
 What each can and cannot tell: docs/explanation/metrics.md. Intervals are over draws of G with T and
 H held fixed, but that of c_t over draws of G and H, that of recall over draws of R with G fixed,
@@ -42,7 +45,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, ndtri
 
 from byheart import intervals
-from byheart.auditing import balls, controls, geometry
+from byheart.auditing import balls, controls, geometry, phases
 from byheart.auditing.likelihood_gap import likelihood_gap
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.result import Metric
@@ -93,6 +96,9 @@ DEFINITIONS = {
     ),
     "local_dimension": Definition("none", 0.0, math.inf, "Levina and Bickel 2004, NIPS"),
     "overfit_share": Definition("minimize", 0.0, 1.0, "Ross et al. 2024, arXiv 2411.00113"),
+    "memorized_share": Definition("minimize", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
+    "spurious_share": Definition("minimize", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
+    "generalized_share": Definition("none", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
 }
 
 
@@ -111,6 +117,9 @@ def measure(
     found = from_tables(table, among_real, training, generated, real, level, max_memory)
     if chosen == "all":
         found |= by_further_passes(among_real, training, generated, real, level, rng, max_memory)
+        found |= _shares_of_phases(
+            table, among_real, training, generated, real, level, rng, max_memory
+        )
     return found
 
 
@@ -409,6 +418,41 @@ def _among(
             distances[some] = again.distances[:, own:]
             indices[some] = again.indices[:, own:]
     return distances, indices
+
+
+def _shares_of_phases(
+    table: TwoWay,
+    among_real: Neighbours,
+    training: NDArray[np.bool_],
+    generated: Rows,
+    real: Rows,
+    level: float,
+    rng: np.random.Generator,
+    max_memory: int | None = None,
+) -> dict[str, Metric]:
+    """Return the shares of `phases`, G with itself; none with fewer than 2 held-out rows.
+
+    Cost: half of m x m and half of h x h values.
+    """
+    if (~training).sum() < 2 or len(generated) < 2:
+        return {}
+    train = Chosen(real, np.flatnonzero(training))
+    near, _ = _among(table.forward, training, 1, generated, train, max_memory)
+    own, _ = _among(among_real, training, 1, real, train, max_memory, training)
+    found = phases.classify(
+        near[:, 0],
+        own[~training, 0],
+        Chosen(real, np.flatnonzero(~training)),
+        generated,
+        level=level,
+        rng=rng,
+        max_memory=max_memory,
+    )
+    shares = (found.memorized, found.spurious, found.generalized)
+    return {
+        f"{phase}_share": _metric(f"{phase}_share", share.value, share.interval)
+        for phase, share in zip(phases.PHASES, shares, strict=True)
+    }
 
 
 def _coverage(

@@ -19,6 +19,7 @@ from byheart import _check
 from byheart.experiments.alignment import Alignment, word
 from byheart.experiments.change_point import fall_p_value, falling_p_value, peak
 from byheart.experiments.extrapolation import Extrapolation, extrapolate
+from byheart.experiments.phase_curve import PhaseCurve, phase_curve
 from byheart.experiments.record import Record
 from byheart.experiments.scales import (
     Scale,
@@ -59,7 +60,8 @@ class TransitionResult:
     """The two scales of a transition, their ratio, and whether they align.
 
     n_mem: for P(Delta > 0) = 1/2, n_mem_95: for 0.95. extrapolation: of n_mem when it lies beyond
-    the largest n tried, else None. reason: of `aligned`, in one sentence.
+    the largest n tried, else None. reason: of `aligned`, in one sentence. phases: shares of
+    memorized, spurious and generalized samples over n, None where the records do not have them.
     """
 
     n_mem: Scale
@@ -75,12 +77,15 @@ class TransitionResult:
     repeats: int
     errors: int
     warnings: tuple[str, ...] = ()
+    phases: PhaseCurve | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result in JSON's own types: infinite is "inf", no value None."""
         plain: dict[str, Any] = _plain(asdict(self))
         for name in ("n_mem", "n_mem_95", "n_gen", "ratio"):
             plain[name]["censored"] = getattr(self, name).censored
+        if self.phases is not None:
+            plain["phases"]["peak"]["censored"] = self.phases.peak.censored
         return plain
 
     def _repr_html_(self) -> str:
@@ -134,6 +139,7 @@ def transition(
         repeats=repeats,
         errors=sum(trials.errors) + trials.lost_trials,
         warnings=_warnings(trials, level),
+        phases=phase_curve(records, level=level, seed=seed, repeats=repeats),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.auditing.phases import phases
 from byheart.auditing.protocol import audit
 from byheart.distances.coordinates import relative_coordinate_distance
 from byheart.distances.relative import relative_distance, relative_sample_distance
@@ -107,7 +108,7 @@ def _audited(
     """The matched definition: an audit, and the quality of the samples on held-out points."""
     seed = int(seeds.generate_state(1)[0])
     result = audit(train, heldout, generated, seed=seed)
-    _, h, g = _rows(train, heldout, generated)
+    t, h, g = _rows(train, heldout, generated)
     if result.delta is None or result.copies is None or result.membership is None:
         raise RuntimeError("an audit with a held-out set has all its parts")
     curve = result.delta.kl if material.plan.measure.form == "kl" else result.delta.l2
@@ -123,8 +124,21 @@ def _audited(
             "p_value": float(result.p_value if result.p_value is not None else math.nan),
             "memorized_lower_bound": float(result.copies.memorized_lower_bound),
             "membership_auc": float(result.membership.auc),
+            **_phase_shares(t, h, g, seed),
         },
     )
+
+
+def _phase_shares(train: Array, heldout: Array, generated: Array, seed: int) -> dict[str, float]:
+    """Return the shares of the three phases, compared over n at one number of samples."""
+    if len(generated) < 2:  # a command may write fewer samples than it was asked for
+        return {}
+    found = phases(train, heldout, generated, seed=seed)
+    return {
+        "memorized_share": found.memorized.value,
+        "spurious_share": found.spurious.value,
+        "generalized_share": found.generalized.value,
+    }
 
 
 def _rows(train: Any, heldout: Any, generated: Any) -> tuple[Array, Array, Array]:

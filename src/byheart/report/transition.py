@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from byheart.experiments.alignment import FACTOR, Alignment
+from byheart.experiments.phase_curve import peak_text, shares_text
+from byheart.experiments.phase_graph import phase_graph
 from byheart.experiments.plan import Measure
 from byheart.experiments.scales import Scale, interval_text, number
 from byheart.experiments.transition import TransitionResult
@@ -67,6 +70,7 @@ def write_html(
             chart=figure("transition", plotting.transition_chart(result)),
             rows=_rows(result),
             beyond=_beyond(result),
+            phases=_phases(result),
             confidence=percent(1 - result.level),
             factor=f"{FACTOR:g}",
             source=source,
@@ -101,6 +105,8 @@ def render(
         console.print(Text(f"  {name}: {value}  ({note})"))
     for line in _picture(result):
         console.print(Text(f"  {line}"))
+    if result.phases is not None:
+        console.print(Text(f"  phases: {peak_text(result.phases)}"))
     if measure is not None:
         console.print(Text(f"  Delta > 0: {measure.delta}", style="dim"))
         console.print(Text(f"  distance: {measure.distance}", style="dim"))
@@ -210,6 +216,21 @@ def _beyond(result: TransitionResult) -> str:
         return ""
     where = f"{interval_text(ahead.interval)}; " if ahead.interval[0] else ""
     return (f"n = {number(ahead.estimate)}, " if ahead.estimate else "") + where + ahead.reason
+
+
+def _phases(result: TransitionResult) -> dict[str, Any] | None:
+    """Return the chart, the peak in words and the rows of the phases; None without them."""
+    from byheart import plotting
+
+    if result.phases is None:
+        return None
+    graph = phase_graph(result.phases, "Memorized, spurious, generalized")
+    return {
+        "chart": figure("phases", plotting.graph_chart(graph)),
+        "peak": sentence_of(peak_text(result.phases)),
+        "rows": [(f"{point.n:,}", *shares_text(point)) for point in result.phases.points],
+        "without": result.phases.without,
+    }
 
 
 def _distance_interval(ends: tuple[float, float] | None) -> str:

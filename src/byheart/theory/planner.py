@@ -40,6 +40,7 @@ _FOLDS = 10
 _Z = 1.96  # intervals are 95%
 _LADDER = math.sqrt(10)
 _SMALLEST = 1e-12  # share of the largest eigenvalue
+_NAMED = 8  # rows at risk in the text
 _FURTHEST = 1e4  # the curve ends at this many times the rows; no more are ever advised
 
 
@@ -83,13 +84,27 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class AtRisk:
+    """A row that is likely to be memorized early: how alone it stands (`distances.isolation`).
+
+    level: the noise level at which it is told from all other rows, in the units of the data.
+    """
+
+    row: int
+    name: str
+    level: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the linear model needs to learn data of this covariance.
 
     `dimension` counts the directions in use, after constant columns and exact linear relations.
     Noise floors are variances in the squared units of the data; losses and divergences are nats.
     `more_rows` is the factor on the rows that halves the excess loss (None if that is lost in
-    rounding errors). `spectrum` holds pairs of a population eigenvalue and its weight.
+    rounding errors). `spectrum` holds pairs of a population eigenvalue and its weight. `at_risk`
+    are the most isolated rows, the first ones that a model memorizes; `alone` counts the rows that
+    stand alone at the plan's noise floor (None where the rows were not compared).
     """
 
     rows: int
@@ -104,6 +119,8 @@ class Plan:
     curve: tuple[CurvePoint, ...]
     spectrum: tuple[tuple[float, float], ...]
     notes: tuple[str, ...]
+    at_risk: tuple[AtRisk, ...] = ()
+    alone: int | None = None
 
     @property
     def holds(self) -> bool:
@@ -116,6 +133,8 @@ class Plan:
         record["honest"] = self.holds
         for item, check in zip(record["checks"], self.checks, strict=True):
             item["holds"] = check.holds
+        for item in record["at_risk"]:  # rows that outweigh all others together
+            item["level"] = "inf" if math.isinf(item["level"]) else item["level"]
         return record
 
 
@@ -228,6 +247,12 @@ def describe(made: Plan) -> list[str]:
             f"{check.rows:,} rows predicted from half of the data "
             f"{check.predicted:.2f} [{low:.2f}, {high:.2f}], measured {check.measured:.2f}: "
             f"{outcome}"
+        )
+    if made.at_risk:
+        lines.append(
+            f"most at risk of being memorized, the most isolated first: "
+            f"{', '.join(risk.name for risk in made.at_risk[:_NAMED])}; {made.alone:,} of "
+            f"{made.rows:,} rows stand alone at that floor"
         )
     lines += [f"note: {note}" for note in made.notes]
     lines.append("This is a floor from second moments, not a promise for a neural network.")
