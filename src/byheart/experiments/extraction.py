@@ -42,7 +42,7 @@ from byheart.diffusion.denoisers import Denoiser
 from byheart.diffusion.guidance import Classifier, GuidedDenoiser
 from byheart.diffusion.samplers import AncestralSampler, EulerSampler, HeunSampler
 from byheart.errors import InputError, UsageError
-from byheart.experiments.surrogate_labels import Features, surrogate_labels
+from byheart.experiments.surrogate_labels import Features, SurrogateLabels, surrogate_labels
 from byheart.intervals import Interval
 
 Array = NDArray[np.float64]
@@ -146,7 +146,9 @@ def extract(
     clusters: int = 100,
     cohesion: float = 0.5,
     features: Features | None = None,
-    classifier_steps: int = 1000,
+    background: bool = False,
+    classifier_steps: int = 300,
+    batch_size: int = 128,
     costs: Costs | None = None,
     seed: int,
     level: float = 0.05,
@@ -157,7 +159,7 @@ def extract(
     (h, d), with h at least n/2. radius: distance at which a point counts as extracted, in the
     data's units; `held_out_radius` gives one. first, guided: samples of these parts, pilot: samples
     for each of `strengths`. clusters, cohesion, features: see `surrogate_labels`.
-    classifier_steps: of training. costs: by default measured on this machine, which moves the
+    classifier_steps, batch_size: of its training. costs: by default measured on this machine, which moves the
     number of unconditional samples from run to run; pass a result's `costs` for equal results from
     equal seeds.
     Raises InputError for sets that do not match, UsageError for other arguments or when fewer than
@@ -183,22 +185,25 @@ def extract(
     parts = [base.sample(first, drawing)]
     per_sample = counter.rows // first
     labels = surrogate_labels(
-        parts[0], clusters=clusters, cohesion=cohesion, features=features, seed=seed
+        parts[0],
+        clusters=clusters,
+        cohesion=cohesion,
+        features=features,
+        needed=1 if background else 2,
+        seed=seed,
     )
     levels = sampler.schedule.noise_levels(sampler.steps)
-    batch = 256
     trained = time.perf_counter()
     classifier = train_classifier(
-        parts[0][labels.rows],
-        labels.labels,
+        *_labelled(parts[0], labels, background),
         s_min=float(levels[-1]),
         s_max=float(levels[0]),
         steps=classifier_steps,
-        batch_size=batch,
+        batch_size=batch_size,
         seed=seed,
     )
     trained = time.perf_counter() - trained
-    training_rows = classifier_steps * batch
+    training_rows = classifier_steps * batch_size
     measuring = time.perf_counter()
     if costs is None:
         costs = _measure(sampler.denoiser, classifier, parts[0], levels, trained / training_rows)
@@ -262,6 +267,17 @@ def extract(
         curves=curves,
         seconds=(attacked, sampled),
     )
+
+
+def _labelled(
+    samples: Array, labels: SurrogateLabels, background: bool
+) -> tuple[Array, NDArray[np.intp]]:
+    """Return what the classifier is trained on: kept clusters, and a last class of the dropped."""
+    if not background or len(labels.rows) == len(samples):
+        return samples[labels.rows], labels.labels
+    classes = np.full(len(samples), labels.kept)
+    classes[labels.rows] = labels.labels
+    return samples, classes
 
 
 def held_out_radius(train: Any, heldout: Any, quantile: float = 0.01) -> float:

@@ -6,9 +6,15 @@ features f(g) of generated samples g, K-means, and the cohesion of each cluster,
     cohesion_k = mean over members g of cos(f(g), centroid_k).
 
 Clusters with a cohesion below .5 are dropped, and the classifier is trained on the members of the
-others. The cosine depends on where the origin lies: pixels in [0, 1] all point the same way, every
-cohesion is then above .5 and nothing is dropped. Features ought to be centred (`centred`), or come
-from a network that does it.
+others. Two changes here:
+
+* The centroid that a member is compared with is that of the *other* members, and a cluster of one
+  has cohesion 0. Each sample is part of its own centroid: of j mutually orthogonal samples the
+  cosine to the common centroid is 1/sqrt(j), so that any cluster of up to 4 would pass .5, noise
+  too. For clusters of hundreds, as in the paper, it makes no difference.
+* The cosine depends on where the origin lies: pixels in [0, 1] all point the same way, every
+  cohesion is then above .5 and nothing is dropped. Features ought to be centred (`centred`), or
+  come from a network that does it.
 """
 
 from __future__ import annotations
@@ -62,13 +68,14 @@ def surrogate_labels(
     clusters: int = 100,
     cohesion: float = 0.5,
     features: Features | None = None,
+    needed: int = 2,
     seed: int,
 ) -> SurrogateLabels:
     """Cluster samples, (m, d), and keep the coherent clusters.
 
     clusters: K, cut to a tenth of m (but 2) when samples are few. features: maps (m, d) to (m, f);
     None takes the samples as they are. Raises InputError for features of another shape, UsageError
-    for other numbers and when fewer than 2 clusters are coherent.
+    for other numbers and when fewer than `needed` clusters are coherent.
     Source: arXiv 2410.02467v1, K = 100 and cohesion .5 there.
 
     >>> rng = np.random.default_rng(0)
@@ -93,17 +100,20 @@ def surrogate_labels(
         raise UsageError(f"samples: {len(samples)} are too few to cluster; pass at least 20")
     fitted = KMeans(found, n_init=1, random_state=_check.integer(seed, "seed", 0) % 2**32)
     labels = fitted.fit_predict(values)
-    centroids = fitted.cluster_centers_[labels]
-    lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(centroids, axis=1)
-    cosines = np.einsum("ij,ij->i", values, centroids) / np.where(lengths > 0, lengths, 1.0)
     sizes = np.bincount(labels, minlength=found)
+    # The sum over the other members points where their mean does; alone, it is 0.
+    sums = np.zeros((found, values.shape[1]))
+    np.add.at(sums, labels, values)
+    others = np.where(sizes[labels, None] > 1, sums[labels] - values, 0.0)
+    lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(others, axis=1)
+    cosines = np.einsum("ij,ij->i", values, others) / np.where(lengths > 0, lengths, 1.0)
     means = np.bincount(labels, weights=cosines, minlength=found) / np.maximum(sizes, 1)
-    keep = np.flatnonzero((means >= cohesion) & (sizes > 0))
-    if len(keep) < 2:
+    keep = np.flatnonzero((means >= cohesion) & (sizes > 1))
+    if len(keep) < needed:
         raise UsageError(
             f"{len(keep)} of {found} clusters have a mean cosine of {cohesion:g} to their centroid "
-            f"(the highest: {means.max():.2f}), and guidance needs 2; lower cohesion, or pass "
-            "other features"
+            f"(the highest: {means.max():.2f}), and guidance needs "
+            f"{needed}; lower cohesion, or pass other features"
         )
     number = np.full(found, -1)
     number[keep] = np.arange(len(keep))
