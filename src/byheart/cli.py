@@ -55,6 +55,7 @@ class Experiment(StrEnum):
 
     linear = "linear"
     unet = "unet"
+    extraction = "extraction"
 
 
 class FailOn(StrEnum):

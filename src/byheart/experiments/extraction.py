@@ -77,15 +77,27 @@ class Findings:
     """What a set of samples has extracted.
 
     train, heldout: distinct points of the scored half of the training set, and of as many held-out
-    ones; with intervals. compute: charged for the samples.
+    ones; with intervals. hits: samples that have extracted a training point of the scored half.
+    compute: charged for the samples.
     """
 
     samples: int
     compute: Compute
+    hits: int
     train: int
     train_interval: Interval
     heldout: int
     heldout_interval: Interval
+
+    @property
+    def ams(self) -> float:
+        """Cumulative AMS: share of the samples that have extracted a training point."""
+        return self.hits / self.samples
+
+    @property
+    def ums(self) -> float:
+        """Cumulative UMS: distinct training points per sample."""
+        return self.train / self.samples
 
     @property
     def per_thousand(self) -> float:
@@ -110,6 +122,8 @@ class ExtractionAttack:
 
     scored: training points in the scored half, and held-out points beside them. strength: lambda
     chosen. attack: all samples of the attack. guided: those of its last part, everything charged.
+    as_many: unconditional samples in the number of the guided ones (at most all there are), which
+    is the paper's comparison. unconditional: at equal compute.
     difference, ratio: distinct training points, attack against unconditional, with intervals.
     curves: distinct training points of the attack and of unconditional sampling after each
     twentieth of the compute. seconds: of both arms on this machine.
@@ -125,6 +139,7 @@ class ExtractionAttack:
     attack: Findings
     guided: Findings
     unconditional: Findings
+    as_many: Findings
     difference: int
     difference_interval: Interval
     ratio: float
@@ -230,14 +245,14 @@ def extract(
     count = max(1, int(units // per_sample))
     free = sampler.sample(count, alone)
     sampled = time.perf_counter() - begun
-    arms = [np.concatenate(parts), parts[-1], free]
-    budgets = [spent, spent, Compute(count * per_sample, units=float(count * per_sample))]
+    arms = [np.concatenate(parts), parts[-1], free, free[:guided]]
+    budgets = [spent, spent, *(_sampling(len(x) * per_sample) for x in arms[2:])]
     findings, variances = [], []
     for samples, compute in zip(arms, budgets, strict=True):
         finding, variance = _findings(samples, scored, control, radius, compute, level)
         findings.append(finding)
         variances.append(variance)
-    attack, last, unconditional = findings
+    attack, last, unconditional, as_many = findings
     # What each sample has paid for, in order: the training is paid by the first guided one.
     own = np.full(len(arms[0]), per_sample * (1 + costs.gradient))
     own[:first] = per_sample
@@ -260,6 +275,7 @@ def extract(
         attack=attack,
         guided=last,
         unconditional=unconditional,
+        as_many=as_many,
         difference=difference,
         difference_interval=(difference - half_width, difference + half_width),
         ratio=attack.train / unconditional.train if unconditional.train else math.nan,
@@ -307,6 +323,10 @@ class _Counting(Denoiser):
     def mean(self, y: Array, noise_level: float) -> Array:
         self.rows += len(y)
         return self._denoiser.mean(y, noise_level)
+
+
+def _sampling(rows: int) -> Compute:
+    return Compute(rows, units=float(rows))
 
 
 def _sets(d: int, train: Any, heldout: Any, radius: float) -> tuple[Array, Array, float]:
@@ -358,7 +378,7 @@ def _findings(
     samples: Array, scored: Array, control: Array, radius: float, compute: Compute, level: float
 ) -> tuple[Findings, float]:
     """Return what the samples have extracted, and the variance of their training points."""
-    counts, reaches, variances = [], [], []
+    counts, reaches, variances, extractors = [], [], [], []
     for points in (scored, control):
         hits = _found(samples, points, radius)
         times = hits.sum(axis=0)
@@ -366,7 +386,10 @@ def _findings(
         counts.append(int(np.sum(times > 0)))
         reaches.append(distinct_interval(counts[-1], alone, len(points), level))
         variances.append(distinct_variance(alone))
-    finding = Findings(len(samples), compute, counts[0], reaches[0], counts[1], reaches[1])
+        extractors.append(int(hits.any(axis=1).sum()))
+    finding = Findings(
+        len(samples), compute, extractors[0], counts[0], reaches[0], counts[1], reaches[1]
+    )
     return finding, variances[0]
 
 

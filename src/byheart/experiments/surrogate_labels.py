@@ -32,6 +32,8 @@ from byheart.errors import InputError, UsageError
 Array = NDArray[np.float64]
 Features = Callable[[Array], Array]
 
+MEMBERS = 50  # samples a cluster has on average, at least: a cohesion of a handful is mostly noise
+
 
 @dataclass(frozen=True)
 class SurrogateLabels:
@@ -73,7 +75,7 @@ def surrogate_labels(
 ) -> SurrogateLabels:
     """Cluster samples, (m, d), and keep the coherent clusters.
 
-    clusters: K, cut to a tenth of m (but 2) when samples are few. features: maps (m, d) to (m, f);
+    clusters: K, cut to m/50 (but 2) when samples are few. features: maps (m, d) to (m, f);
     None takes the samples as they are. Raises InputError for features of another shape, UsageError
     for other numbers and when fewer than `needed` clusters are coherent.
     Source: arXiv 2410.02467v1, K = 100 and cohesion .5 there.
@@ -95,9 +97,9 @@ def surrogate_labels(
         raise InputError(
             f"features: {len(values):,} rows for {len(samples):,} samples; return one row each"
         )
-    found = max(2, min(clusters, len(samples) // 10))
+    found = max(2, min(clusters, len(samples) // MEMBERS))
     if len(samples) < 2 * found:
-        raise UsageError(f"samples: {len(samples)} are too few to cluster; pass at least 20")
+        raise UsageError(f"samples: {len(samples)} are too few to cluster; pass at least 4")
     fitted = KMeans(found, n_init=1, random_state=_check.integer(seed, "seed", 0) % 2**32)
     labels = fitted.fit_predict(values)
     sizes = np.bincount(labels, minlength=found)
