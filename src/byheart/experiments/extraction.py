@@ -160,6 +160,7 @@ def extract(
     strengths: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0),
     clusters: int = 100,
     cohesion: float = 0.5,
+    most: int | None = None,
     features: Features | None = None,
     background: bool = False,
     classifier_steps: int = 300,
@@ -173,7 +174,8 @@ def extract(
     sampler: an Euler, Heun or ancestral sampler of the model under audit. train (n, d), heldout
     (h, d), with h at least n/2. radius: distance at which a point counts as extracted, in the
     data's units; `held_out_radius` gives one. first, guided: samples of these parts, pilot: samples
-    for each of `strengths`. clusters, cohesion, features: see `surrogate_labels`.
+    for each of `strengths`. clusters, cohesion, most, features: see `surrogate_labels`. background:
+    the dropped samples are a class of their own, which is never drawn, instead of left out (ours).
     classifier_steps, batch_size: of its training. costs: by default measured on this machine, which moves the
     number of unconditional samples from run to run; pass a result's `costs` for equal results from
     equal seeds.
@@ -203,6 +205,7 @@ def extract(
         parts[0],
         clusters=clusters,
         cohesion=cohesion,
+        most=most,
         features=features,
         needed=1 if background else 2,
         seed=seed,

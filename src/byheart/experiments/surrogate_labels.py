@@ -69,13 +69,15 @@ def surrogate_labels(
     *,
     clusters: int = 100,
     cohesion: float = 0.5,
+    most: int | None = None,
     features: Features | None = None,
     needed: int = 2,
     seed: int,
 ) -> SurrogateLabels:
     """Cluster samples, (m, d), and keep the coherent clusters.
 
-    clusters: K, cut to m/50 (but 2) when samples are few. features: maps (m, d) to (m, f);
+    clusters: K, cut to m/50 (but 2) when samples are few. cohesion: the least that is kept; most:
+    keep no more clusters than this, the most coherent ones. features: maps (m, d) to (m, f);
     None takes the samples as they are. Raises InputError for features of another shape, UsageError
     for other numbers and when fewer than `needed` clusters are coherent.
     Source: arXiv 2410.02467v1, K = 100 and cohesion .5 there.
@@ -117,6 +119,8 @@ def surrogate_labels(
             f"(the highest: {means.max():.2f}), and guidance needs "
             f"{needed}; lower cohesion, or pass other features"
         )
+    if most is not None:
+        keep = keep[np.argsort(-means[keep], kind="stable")[: _check.integer(most, "most", 1)]]
     number = np.full(found, -1)
     number[keep] = np.arange(len(keep))
     rows = np.flatnonzero(number[labels] >= 0)
