@@ -128,7 +128,8 @@ class IsotropicMixtureDenoiser(Denoiser):
 
         Raises UsageError when no row is chosen.
         """
-        chosen = np.arange(len(self._points))[np.asarray(rows)]
+        picked = np.asarray(rows)
+        chosen = np.arange(len(self._points))[picked if picked.size else slice(0)]
         if chosen.size == 0:
             raise UsageError("restrict: no row is chosen; pass at least one")
         logs = self._log_weights[chosen]

@@ -14,7 +14,7 @@ chosen, by points extracted per unit of compute, on one random half of the train
 everything else is counted on the other half. As many held-out points are counted beside: chance.
 
 *Compute* is counted in rows that pass through the denoiser once. A gradient of the classifier and
-a row of a training batch are converted by their measured time. All five parts are charged, and
+a row of a training batch are converted by their measured CPU time. All five parts are charged, and
 unconditional sampling gets as many samples as the whole sum pays for. Samples of all parts count
 for the attack, as its owner has them all; the guided part alone is given beside.
 
@@ -176,9 +176,9 @@ def extract(
     data's units; `held_out_radius` gives one. first, guided: samples of these parts, pilot: samples
     for each of `strengths`. clusters, cohesion, most, features: see `surrogate_labels`. background:
     the dropped samples are a class of their own, which is never drawn, instead of left out (ours).
-    classifier_steps, batch_size: of its training. costs: by default measured on this machine, which moves the
-    number of unconditional samples from run to run; pass a result's `costs` for equal results from
-    equal seeds.
+    classifier_steps, batch_size: of its training. costs: by default measured on this machine by CPU time, which
+    moves the number of unconditional samples from run to run; pass a result's `costs` for equal
+    results from equal seeds, and your own where the model runs on a GPU.
     Raises InputError for sets that do not match, UsageError for other arguments or when fewer than
     two clusters are coherent, MissingExtraError without torch.
     Source: arXiv 2410.02467v1; compute, split and controls are ours, see the introduction.
@@ -211,7 +211,7 @@ def extract(
         seed=seed,
     )
     levels = sampler.schedule.noise_levels(sampler.steps)
-    trained = time.perf_counter()
+    trained = time.process_time()
     classifier = train_classifier(
         *_labelled(parts[0], labels, background),
         s_min=float(levels[-1]),
@@ -220,7 +220,7 @@ def extract(
         batch_size=batch_size,
         seed=seed,
     )
-    trained = time.perf_counter() - trained
+    trained = time.process_time() - trained
     training_rows = classifier_steps * batch_size
     measuring = time.perf_counter()
     if costs is None:
@@ -356,7 +356,7 @@ def _ladder(strengths: Sequence[float]) -> list[float]:
 def _measure(
     denoiser: Denoiser, classifier: Classifier, samples: Array, levels: Array, training: float
 ) -> Costs:
-    """Return costs from times on this machine, the medians of five batches; training: seconds."""
+    """Return costs from CPU times here, the medians of five batches; training: seconds a row."""
     rows = np.resize(samples, (min(512, 8 * len(samples)), samples.shape[1]))
     s = float(levels[len(levels) // 2])
     labels = np.zeros(len(rows), dtype=np.intp)
@@ -365,9 +365,9 @@ def _measure(
         for k, work in enumerate(
             (lambda: denoiser.mean(rows, s), lambda: classifier.log_gradient(rows, s, labels))
         ):
-            begun = time.perf_counter()
+            begun = time.process_time()
             work()
-            times[k] = time.perf_counter() - begun
+            times[k] = time.process_time() - begun
     row, gradient = np.median(spent, axis=0) / len(rows)
     return Costs(float(gradient / row), float(training / row))
 

@@ -10,8 +10,8 @@ Models whose memorized part is known, 850 training digits each:
 * *network* (full run only): an MLP trained on digits of which some rows are repeated many times.
 
 The attack runs with the paper's settings (all clusters of cohesion .5 or more, the rest left out)
-and with ours (the 4 most coherent ones, the rest as a class of its own). K is one cluster for 50
-samples.
+and with ours (the 2 most coherent ones, the rest as a class of its own), which were chosen on other
+attacks than those reported. K is one cluster for 50 samples.
 """
 
 from __future__ import annotations
@@ -56,13 +56,15 @@ Agreement = Literal["yes", "partly", "no"]
 PAPER = "arXiv 2410.02467v1"
 ROWS = 850
 NARROW, WIDE = 0.02, 0.25  # kernel deviations; the nearest digits are about 1 apart
-MOST = 4  # clusters that our settings keep
+MOST = 2  # clusters that our settings keep
 SHARE = 0.02  # of the law, on the memorized rows together
-STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
-BUDGET = {"first": 2000, "pilot": 60, "guided": 500, "classifier_steps": 300, "batch_size": 64}
+STRENGTHS = (0.5, 1.0, 2.0, 4.0)
+BUDGET = {"first": 2000, "pilot": 60, "guided": 300, "classifier_steps": 200, "batch_size": 64}
+SEEDS = 100  # of the first attack reported; the settings were chosen on seeds 0 to 4
 REPEATS = {True: 6, False: 30}
 REPEATED_ROWS, TIMES, EPOCHS = 60, 10, 150  # of the network
 NETWORK_STEPS = 40
+BANDWIDTHS = (0.01, 0.02, 0.05)  # eps of the memorization divergence
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     with one_thread():
         setting = _setting(laboratory.folder, cases)
         # The first attack on each model measures what the others are charged.
-        firsts = {c.model: _attack(setting, k, 0) for k, c in reversed(list(enumerate(cases)))}
+        firsts = {c.model: _attack(setting, k, SEEDS) for k, c in reversed(list(enumerate(cases)))}
     costs = tuple(firsts[case.model].costs for case in cases)
     found = _attacks(laboratory, Setting(**{**vars(setting), "costs": costs}), REPEATS[quick])
     with one_thread():
@@ -128,7 +130,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         ),
         claims=(*_claims(found), divergence[1]),
         curves=(),
-        tables=(_per_compute(found), _per_sample(found), _work(found), divergence[0]),
+        tables=(_per_compute(found), _per_sample(found), _work(found, REPEATS[quick]), divergence[0]),
         graphs=(_over_strength(found), _over_compute(found)),
     )
 
@@ -221,7 +223,7 @@ def _attack(setting: Setting, case: int, seed: int) -> ExtractionAttack:
 
 def attack_trial(setting: Setting, trial: Trial) -> Outcome:
     """Run one attack as a trial of an engine; n is the number of the case."""
-    found = _attack(setting, trial.n, trial.repeat)
+    found = _attack(setting, trial.n, SEEDS + trial.repeat)
     return Outcome(False, -math.inf, found.ratio, {"attack": found})  # type: ignore[dict-item]
 
 
@@ -368,10 +370,11 @@ def _per_sample(found: dict[Case, list[ExtractionAttack]]) -> Table:
     )
 
 
-def _work(found: dict[Case, list[ExtractionAttack]]) -> Table:
+def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
     rows = []
     for case, attacks in found.items():
         if not attacks:
+            rows.append((case.name, f"0 of {repeats}", *["–"] * 6))
             continue
         chosen = [a.strength for a in attacks]
         counts = ", ".join(f"{s:g}: {chosen.count(s)}" for s in STRENGTHS if s in chosen)
@@ -379,6 +382,7 @@ def _work(found: dict[Case, list[ExtractionAttack]]) -> Table:
         rows.append(
             (
                 case.name,
+                f"{len(attacks)} of {repeats}",
                 f"{attacks[0].clusters_found}",
                 _text([float(a.clusters_kept) for a in attacks]),
                 counts,
@@ -391,6 +395,7 @@ def _work(found: dict[Case, list[ExtractionAttack]]) -> Table:
         "The work behind it",
         (
             "model",
+            "attacks done",
             "clusters",
             "kept",
             "lambda chosen: attacks",
@@ -448,9 +453,10 @@ def _over_compute(found: dict[Case, list[ExtractionAttack]]) -> Graph:
 
 def _divergences(setting: Setting) -> tuple[Table, Claim]:
     """Memorization divergence of the mixtures, and the oracle for a copier."""
-    rows, errors, order = [], [], {}
+    rows, errors = [], []
+    signs: dict[tuple[str, float], tuple[float, float]] = {}
     copier = IsotropicMixtureDenoiser(setting.train, NARROW)
-    for eps in (0.01, 0.02, 0.05):
+    for eps in BANDWIDTHS:
         rng = np.random.default_rng(1)
         for name in ("copier", "grouped", "scattered", "generalizes"):
             law = copier if name == "copier" else mixture(setting, name)
@@ -461,7 +467,6 @@ def _divergences(setting: Setting) -> tuple[Table, Claim]:
             )
             oracle = "–"
             if name == "copier":
-                # The set is cut to its whole: both are ROWS points, and separated.
                 exact = separated_divergence(64, eps, NARROW)
                 oracle = f"{exact:.2f}"
                 errors.append(abs(got.train - exact) / max(got.train_error, 1e-9))
@@ -475,7 +480,7 @@ def _divergences(setting: Setting) -> tuple[Table, Claim]:
                     f"{got.difference:.1f} ± {got.difference_error:.1f}",
                 )
             )
-            order.setdefault(name, []).append(got.difference + 2 * got.difference_error)
+            signs[name, eps] = got.difference, got.difference_error
     table = Table(
         "Memorization divergence, nats",
         ("model", "eps", "M(T)", "oracle", "M(H)", "M(T) − M(H)"),
@@ -484,13 +489,25 @@ def _divergences(setting: Setting) -> tuple[Table, Claim]:
         "model that generalizes all; H: as many held-out rows. Smaller is more memorized. M alone "
         "grows without bound as eps falls.",
     )
+    known = ("copier", "grouped", "scattered")
+    below = {
+        key: value + 2 * error < 0 for key, (value, error) in signs.items() if key[0] in known
+    }
+    at_kernel = all(below[name, NARROW] for name in known)
     return table, Claim(
-        "The memorization divergence tells a copier from other models: M(T) − M(H) is below 0.",
-        f"For a copier M(T) is within {max(errors):.1f} standard errors of (d/2)(r − 1 − log r); "
-        f"M(T) − M(H) is {rows[4][5]} (copier), {rows[5][5]} (grouped), {rows[6][5]} (scattered), "
-        f"{rows[7][5]} (generalizes) at eps = 0.02.",
-        "yes"
-        if all(max(order[name]) < 0 for name in ("copier", "grouped", "scattered"))
-        and max(errors) < 4
-        else "no",
+        "A smaller memorization divergence means more memorization: M(T) − M(H) is below 0, and "
+        "lower than for a model that generalizes.",
+        f"For a copier M(T) is within {max(errors):.1f} standard errors of (d/2)(r − 1 − log r). "
+        + " ".join(
+            f"At eps = {eps:g}: "
+            + ", ".join(f"{value:.1f} ({name})" for (name, e), (value, _) in signs.items() if e == eps)
+            + "."
+            for eps in BANDWIDTHS
+        )
+        + f" The memorized kernels have {NARROW:g}.",
+        "no"
+        if not at_kernel or max(errors) > 4
+        else "yes"
+        if all(below.values())
+        else "partly",
     )
