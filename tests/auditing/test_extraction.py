@@ -19,16 +19,14 @@ def distance(g, x):
 
 def brute(rows, generated, low, high, measure):
     """The definitions, pair by pair, and what each sample alone has found."""
-    values = [[(cosine if measure == "cosine" else distance)(g, x) for x in rows] for g in generated]
+    values = [
+        [(cosine if measure == "cosine" else distance)(g, x) for x in rows] for g in generated
+    ]
     best = max if measure == "cosine" else min
     ams = sum(low <= best(v) <= high for v in values)
-    found = [
-        {j for j, value in enumerate(v) if low <= value <= high} for v in values
-    ]
+    found = [{j for j, value in enumerate(v) if low <= value <= high} for v in values]
     ums = len(set().union(*found))
-    alone = [
-        len(f - set().union(*(found[:i] + found[i + 1 :]))) for i, f in enumerate(found)
-    ]
+    alone = [len(f - set().union(*(found[:i] + found[i + 1 :]))) for i, f in enumerate(found)]
     return ams, ums, alone
 
 

@@ -53,9 +53,7 @@ def test_an_honest_model_has_no_difference():
     def log_density(x):
         return -0.5 * (x**2).sum(axis=1) / 100 - 4 * np.log(2 * np.pi * 100)
 
-    found = memorization_divergence(
-        TRAIN, HELDOUT, log_density, 0.1, rng=np.random.default_rng(1)
-    )
+    found = memorization_divergence(TRAIN, HELDOUT, log_density, 0.1, rng=np.random.default_rng(1))
     assert abs(found.difference) < 3 * found.difference_error
 
 

@@ -110,7 +110,7 @@ def test_refusals():
         GuidedDenoiser(MODEL, CLASSIFIER, 0, math.inf)
     with pytest.raises(UsageError, match="labels must be classes 0 to 2"):
         GuidedDenoiser(MODEL, CLASSIFIER, 3)
-    with pytest.raises(UsageError, match="as many rows as labels|sample as many"):
+    with pytest.raises(UsageError, match="sample as many rows as labels"):
         GuidedDenoiser(MODEL, CLASSIFIER, [0, 1]).mean(Y, 1.0)
     with pytest.raises(UsageError, match="the classifier sees 3 coordinates"):
         GuidedDenoiser(EmpiricalDenoiser([[0.0]]), CLASSIFIER, 0)
@@ -118,7 +118,7 @@ def test_refusals():
         BayesClassifier(PARTS, [0.5, 0.5, 0.5])
     with pytest.raises(UsageError, match="bandwidths must be"):
         IsotropicMixtureDenoiser(POINTS, -0.1)
-    with pytest.raises(UsageError, match="weights / weights.sum"):
+    with pytest.raises(UsageError, match=r"weights / weights\.sum"):
         IsotropicMixtureDenoiser(POINTS, 0.1, np.ones(12))
     with pytest.raises(InputError, match="weights: shape"):
         IsotropicMixtureDenoiser(POINTS, 0.1, np.ones(2) / 2)

@@ -48,7 +48,9 @@ def test_the_same_seed_gives_the_same_network():
         train_classifier(POINTS, LABELS, s_min=0.1, s_max=10.0, steps=5, width=8, seed=s)
         for s in (3, 3, 4)
     )
-    np.testing.assert_array_equal(a.log_probabilities(POINTS, 1.0), b.log_probabilities(POINTS, 1.0))
+    np.testing.assert_array_equal(
+        a.log_probabilities(POINTS, 1.0), b.log_probabilities(POINTS, 1.0)
+    )
     assert (a.log_probabilities(POINTS, 1.0) != other.log_probabilities(POINTS, 1.0)).any()
 
 

@@ -43,7 +43,7 @@ def test_few_samples_have_few_clusters():
 def test_the_origin_matters():
     positive = 5 + RNG.normal(size=(200, 20))
     assert surrogate_labels(positive, clusters=2, seed=0).kept == 2
-    with pytest.raises(UsageError, match="0 of 2 clusters have a mean cosine of 0.5"):
+    with pytest.raises(UsageError, match=r"0 of 2 clusters have a mean cosine of 0\.5"):
         surrogate_labels(positive, clusters=2, features=centred, seed=0)
 
 

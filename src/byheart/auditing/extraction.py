@@ -213,9 +213,7 @@ class _Hits:
         return BandScore(self.low, self.high, ams, ums)
 
 
-def distinct_interval(
-    distinct: int, alone: Floats, most: int, level: float = 0.05
-) -> Interval:
+def distinct_interval(distinct: int, alone: Floats, most: int, level: float = 0.05) -> Interval:
     """Return the interval of the number of distinct rows that m samples find.
 
     alone: (m,) how many rows each sample alone has found. most: rows there are to be found.

@@ -144,4 +144,5 @@ def _log_kernel_density(x: Floats, points: Floats, eps: float) -> Floats:
         squares = cdist(x[start : start + step], points, "sqeuclidean")
         result[start : start + step] = logsumexp(-0.5 * squares / eps**2, axis=1)
     d = points.shape[1]
-    return result - math.log(len(points)) - 0.5 * d * math.log(2 * math.pi * eps**2)
+    result -= math.log(len(points)) + 0.5 * d * math.log(2 * math.pi * eps**2)
+    return result

@@ -121,7 +121,8 @@ class IsotropicMixtureDenoiser(Denoiser):
         count = _check.integer(count, "count", 1)
         which = rng.choice(len(self._points), size=count, p=np.exp(self._log_weights))
         noise = rng.standard_normal((count, self.dimension))
-        return self._points[which] + np.sqrt(self._squares[which])[:, None] * noise
+        points: Array = self._points[which] + np.sqrt(self._squares[which])[:, None] * noise
+        return points
 
     def restrict(self, rows: Any) -> IsotropicMixtureDenoiser:
         """Return the law given that the point is one of `rows` (indices or a mask).
@@ -148,7 +149,7 @@ class IsotropicMixtureDenoiser(Denoiser):
 
     def _log_terms(self, centred: Array, variances: Array) -> Array:
         """Return l_i for each row of y minus the centre, (m, n)."""
-        logs = centred @ self._centred.T
+        logs: Array = centred @ self._centred.T
         logs *= -2.0
         logs += np.einsum("ij,ij->i", centred, centred)[:, None]
         logs += self._norms

@@ -167,8 +167,8 @@ def train_classifier(
     low, high = math.log(s_min / scale), math.log(s_max / scale)
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = learning_rate * 0.5 * (
-            1 + math.cos(math.pi * step / steps)
+        optimiser.param_groups[0]["lr"] = (
+            learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         )
         rows = torch.randint(len(data), (batch_size,), generator=generator)
         t = low + (high - low) * torch.rand(batch_size, generator=generator)

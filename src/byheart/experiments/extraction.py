@@ -49,6 +49,7 @@ Array = NDArray[np.float64]
 AnySampler = EulerSampler | HeunSampler | AncestralSampler
 
 CURVE_POINTS = 20
+_TIMED_STEPS = 20  # of training, whenever its cost is measured
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,9 @@ def extract(
     data's units; `held_out_radius` gives one. first, guided: samples of these parts, pilot: samples
     for each of `strengths`. clusters, cohesion, most, features: see `surrogate_labels`. background:
     the dropped samples are a class of their own, which is never drawn, instead of left out (ours).
-    classifier_steps, batch_size: of its training. costs: by default measured on this machine by CPU time, which
-    moves the number of unconditional samples from run to run; pass a result's `costs` for equal
-    results from equal seeds, and your own where the model runs on a GPU.
+    classifier_steps, batch_size: of its training. costs: by default measured on this machine by CPU
+    time, which moves the number of unconditional samples from run to run; pass a result's `costs`
+    for equal results from equal seeds, and your own where the model runs on a GPU.
     Raises InputError for sets that do not match, UsageError for other arguments or when fewer than
     two clusters are coherent, MissingExtraError without torch.
     Source: arXiv 2410.02467v1; compute, split and controls are ours, see the introduction.
@@ -211,7 +212,6 @@ def extract(
         seed=seed,
     )
     levels = sampler.schedule.noise_levels(sampler.steps)
-    trained = time.process_time()
     classifier = train_classifier(
         *_labelled(parts[0], labels, background),
         s_min=float(levels[-1]),
@@ -220,11 +220,10 @@ def extract(
         batch_size=batch_size,
         seed=seed,
     )
-    trained = time.process_time() - trained
     training_rows = classifier_steps * batch_size
     measuring = time.perf_counter()
     if costs is None:
-        costs = _measure(sampler.denoiser, classifier, parts[0], levels, trained / training_rows)
+        costs = _measure(sampler.denoiser, classifier, parts[0], levels, batch_size)
     measuring = time.perf_counter() - measuring
 
     def draw(count: int, strength: float) -> Array:
@@ -354,21 +353,34 @@ def _ladder(strengths: Sequence[float]) -> list[float]:
 
 
 def _measure(
-    denoiser: Denoiser, classifier: Classifier, samples: Array, levels: Array, training: float
+    denoiser: Denoiser, classifier: Classifier, samples: Array, levels: Array, batch_size: int
 ) -> Costs:
-    """Return costs from CPU times here, the medians of five batches; training: seconds a row."""
+    """Return costs from CPU times here, medians of five; what starting up takes is left out."""
+    from byheart.diffusion.neural_classifier import train_classifier
+
     rows = np.resize(samples, (min(512, 8 * len(samples)), samples.shape[1]))
     s = float(levels[len(levels) // 2])
     labels = np.zeros(len(rows), dtype=np.intp)
-    spent = np.empty((5, 2))
+    classes = np.arange(len(samples)) % classifier.classes
+    spent = np.empty((5, 3))
     for times in spent:
-        for k, work in enumerate(
-            (lambda: denoiser.mean(rows, s), lambda: classifier.log_gradient(rows, s, labels))
-        ):
-            begun = time.process_time()
-            work()
-            times[k] = time.process_time() - begun
-    row, gradient = np.median(spent, axis=0) / len(rows)
+        begun = time.process_time()
+        denoiser.mean(rows, s)
+        denoised = time.process_time()
+        classifier.log_gradient(rows, s, labels)
+        pulled = time.process_time()
+        train_classifier(
+            samples,
+            classes,
+            s_min=float(levels[-1]),
+            s_max=float(levels[0]),
+            steps=_TIMED_STEPS,
+            batch_size=batch_size,
+            seed=0,
+        )
+        times[:] = denoised - begun, pulled - denoised, time.process_time() - pulled
+    row, gradient, training = np.median(spent, axis=0) / [1, 1, _TIMED_STEPS * batch_size]
+    row, gradient = row / len(rows), gradient / len(rows)
     return Costs(float(gradient / row), float(training / row))
 
 

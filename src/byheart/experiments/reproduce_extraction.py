@@ -130,7 +130,12 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         ),
         claims=(*_claims(found), divergence[1]),
         curves=(),
-        tables=(_per_compute(found), _per_sample(found), _work(found, REPEATS[quick]), divergence[0]),
+        tables=(
+            _per_compute(found),
+            _per_sample(found),
+            _work(found, REPEATS[quick]),
+            divergence[0],
+        ),
         graphs=(_over_strength(found), _over_compute(found)),
     )
 
@@ -217,7 +222,7 @@ def _attack(setting: Setting, case: int, seed: int) -> ExtractionAttack:
         features=centred,
         costs=setting.costs[case],
         seed=seed,
-        **setting.budget,  # type: ignore[arg-type]
+        **setting.budget,
     )
 
 
@@ -417,9 +422,7 @@ def _over_strength(found: dict[Case, list[ExtractionAttack]]) -> Graph:
             pilots = [a.pilots[k] for a in found[case]]
             points.append(mean_interval([(p.scored + p.chooses) / p.samples for p in pilots]))
         series.append(
-            Series(
-                case.name, STRENGTHS, tuple(p[0] for p in points), tuple(p[1] for p in points)
-            )
+            Series(case.name, STRENGTHS, tuple(p[0] for p in points), tuple(p[1] for p in points))
         )
     return Graph(
         "Distinct training digits per guided sample",
@@ -490,9 +493,7 @@ def _divergences(setting: Setting) -> tuple[Table, Claim]:
         "grows without bound as eps falls.",
     )
     known = ("copier", "grouped", "scattered")
-    below = {
-        key: value + 2 * error < 0 for key, (value, error) in signs.items() if key[0] in known
-    }
+    below = {key: value + 2 * error < 0 for key, (value, error) in signs.items() if key[0] in known}
     at_kernel = all(below[name, NARROW] for name in known)
     return table, Claim(
         "A smaller memorization divergence means more memorization: M(T) − M(H) is below 0, and "
@@ -500,14 +501,12 @@ def _divergences(setting: Setting) -> tuple[Table, Claim]:
         f"For a copier M(T) is within {max(errors):.1f} standard errors of (d/2)(r − 1 − log r). "
         + " ".join(
             f"At eps = {eps:g}: "
-            + ", ".join(f"{value:.1f} ({name})" for (name, e), (value, _) in signs.items() if e == eps)
+            + ", ".join(
+                f"{value:.1f} ({name})" for (name, e), (value, _) in signs.items() if e == eps
+            )
             + "."
             for eps in BANDWIDTHS
         )
         + f" The memorized kernels have {NARROW:g}.",
-        "no"
-        if not at_kernel or max(errors) > 4
-        else "yes"
-        if all(below.values())
-        else "partly",
+        "no" if not at_kernel or max(errors) > 4 else "yes" if all(below.values()) else "partly",
     )
