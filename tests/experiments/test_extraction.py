@@ -150,6 +150,8 @@ def test_reproduction_in_small(monkeypatch, tmp_path):
         "BUDGET",
         {"first": 1500, "pilot": 5, "guided": 10, "classifier_steps": 3, "batch_size": 8},
     )
+    monkeypatch.setattr(reproduce_extraction, "ROWS", 300)
+    monkeypatch.setattr(reproduce_extraction, "BANDWIDTHS", (0.02,))
     states = []
     laboratory = Laboratory(tmp_path, SerialEngine(), lambda *state: states.append(state))
     result = reproduce_extraction.reproduce(laboratory, quick=True)
