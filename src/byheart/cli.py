@@ -407,7 +407,8 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet` and `extraction` need the extra `neural`.
+    Started again with the same folder it goes on where it was. `unet` and `extraction`
+    need the extra `neural`.
     """
     from importlib import import_module
 
