@@ -63,6 +63,7 @@ class Experiment(StrEnum):
     halves = "halves"
     training_time = "training-time"
     regularization = "regularization"
+    extraction = "extraction"
 
 
 class FailOn(StrEnum):
@@ -455,8 +456,8 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`, and
-    so do `phases`, `isolation` and `regularization` without --quick.
+    Started again with the same folder it goes on where it was. `unet` and `extraction` need the
+    extra `neural`, and so do `phases`, `isolation` and `regularization` without --quick.
     """
     from importlib import import_module
 

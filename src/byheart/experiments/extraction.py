@@ -1,0 +1,428 @@
+"""Extraction by surrogate guidance, beside unconditional sampling at equal compute.
+
+For auditing one's own model (SIDE; Chen et al., arXiv 2410.02467v1):
+
+1. *first*: draw samples of the model;
+2. cluster them and drop incoherent clusters (`surrogate_labels`);
+3. train p(c | y, s) on the rest (`diffusion.neural_classifier`);
+4. *pilot*: guide a few samples with every strength lambda of a list;
+5. *guided*: draw a cluster for each sample, uniformly, and guide towards it with the best lambda.
+
+*Extracted* is a training point x with D(g, x) <= radius for some sample g: the cumulative UMS of
+`auditing.extraction`, times the number of samples. The effect of lambda is not monotone, so it is
+chosen, by points extracted per unit of compute, on one random half of the training points, and
+everything else is counted on the other half. As many held-out points are counted beside: chance.
+
+*Compute* is counted in rows that pass through the denoiser once. A gradient of the classifier and
+a row of a training batch are converted by their measured CPU time. All five parts are charged, and
+unconditional sampling gets as many samples as the whole sum pays for. Samples of all parts count
+for the attack, as its owner has them all; the guided part alone is given beside.
+
+Intervals of one attack are over draws of the samples, given the clusters, the classifier and
+lambda (`auditing.extraction`; the two arms are independent). They leave out what another run of
+the whole attack would change; repeat it with other seeds for that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from byheart import _check
+from byheart.auditing.extraction import compare, distinct_interval, distinct_variance
+from byheart.diffusion.denoisers import Denoiser
+from byheart.diffusion.guidance import Classifier, GuidedDenoiser
+from byheart.diffusion.samplers import AncestralSampler, EulerSampler, HeunSampler
+from byheart.errors import InputError, UsageError
+from byheart.experiments.surrogate_labels import Features, SurrogateLabels, surrogate_labels
+from byheart.intervals import Interval
+
+Array = NDArray[np.float64]
+AnySampler = EulerSampler | HeunSampler | AncestralSampler
+
+CURVE_POINTS = 20
+_TIMED_STEPS = 20  # of training, whenever its cost is measured
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one row of work costs, in rows through the denoiser.
+
+    gradient: of the classifier at one row. training: one row of one training batch.
+    """
+
+    gradient: float
+    training: float
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Rows that each part of the work has handled, and their sum in denoiser rows."""
+
+    denoiser: int
+    gradient: int = 0
+    training: int = 0
+    units: float = 0.0
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a set of samples has extracted.
+
+    train, heldout: distinct points of the scored half of the training set, and of as many held-out
+    ones; with intervals. hits: samples that have extracted a training point of the scored half.
+    compute: charged for the samples.
+    """
+
+    samples: int
+    compute: Compute
+    hits: int
+    train: int
+    train_interval: Interval
+    heldout: int
+    heldout_interval: Interval
+
+    @property
+    def ams(self) -> float:
+        """Cumulative AMS: share of the samples that have extracted a training point."""
+        return self.hits / self.samples
+
+    @property
+    def ums(self) -> float:
+        """Cumulative UMS: distinct training points per sample."""
+        return self.train / self.samples
+
+    @property
+    def per_thousand(self) -> float:
+        """Distinct training points per thousand units of compute."""
+        return 1000 * self.train / self.compute.units
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """One strength tried: points extracted of the half that chooses and of the scored half."""
+
+    strength: float
+    samples: int
+    chooses: int
+    scored: int
+    heldout: int
+
+
+@dataclass(frozen=True)
+class ExtractionAttack:
+    """An attack beside unconditional sampling at equal compute.
+
+    scored: training points in the scored half, and held-out points beside them. strength: lambda
+    chosen. attack: all samples of the attack. guided: those of its last part, everything charged.
+    as_many: unconditional samples in the number of the guided ones (at most all there are), which
+    is the paper's comparison. unconditional: at equal compute.
+    difference, ratio: distinct training points, attack against unconditional, with intervals.
+    curves: distinct training points of the attack and of unconditional sampling after each
+    twentieth of the compute. seconds: of both arms on this machine.
+    """
+
+    radius: float
+    scored: int
+    clusters_found: int
+    clusters_kept: int
+    strength: float
+    pilots: tuple[Pilot, ...]
+    costs: Costs
+    attack: Findings
+    guided: Findings
+    unconditional: Findings
+    as_many: Findings
+    difference: int
+    difference_interval: Interval
+    ratio: float
+    ratio_interval: Interval
+    curves: tuple[tuple[int, ...], tuple[int, ...]]
+    seconds: tuple[float, float]
+
+
+def extract(
+    sampler: AnySampler,
+    train: Any,
+    heldout: Any,
+    radius: float,
+    *,
+    first: int = 500,
+    pilot: int = 60,
+    guided: int = 500,
+    strengths: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0),
+    clusters: int = 100,
+    cohesion: float = 0.5,
+    most: int | None = None,
+    features: Features | None = None,
+    background: bool = False,
+    classifier_steps: int = 300,
+    batch_size: int = 128,
+    costs: Costs | None = None,
+    seed: int,
+    level: float = 0.05,
+) -> ExtractionAttack:
+    """Attack the model of `sampler` and compare with unconditional sampling at equal compute.
+
+    sampler: an Euler, Heun or ancestral sampler of the model under audit. train (n, d), heldout
+    (h, d), with h at least n/2. radius: distance at which a point counts as extracted, in the
+    data's units; `held_out_radius` gives one. first, guided: samples of these parts, pilot: samples
+    for each of `strengths`. clusters, cohesion, most, features: see `surrogate_labels`. background:
+    the dropped samples are a class of their own, which is never drawn, instead of left out (ours).
+    classifier_steps, batch_size: of its training. costs: by default measured on this machine by CPU
+    time, which moves the number of unconditional samples from run to run; pass a result's `costs`
+    for equal results from equal seeds, and your own where the model runs on a GPU.
+    Raises InputError for sets that do not match, UsageError for other arguments or when fewer than
+    two clusters are coherent, MissingExtraError without torch.
+    Source: arXiv 2410.02467v1; compute, split and controls are ours, see the introduction.
+    """
+    t, h, radius = _sets(sampler.denoiser.dimension, train, heldout, radius)
+    for number, name in ((first, "first"), (pilot, "pilot"), (guided, "guided")):
+        _check.integer(number, name, 1)
+    ladder = _ladder(strengths)
+    from byheart.diffusion.neural_classifier import train_classifier
+
+    split, drawing, alone = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)
+    )
+    order, half = split.permutation(len(t)), len(t) // 2
+    chooses, scored = t[order[:half]], t[order[half:]]
+    control = h[split.permutation(len(h))[: len(scored)]]
+
+    begun = time.perf_counter()
+    counter = _Counting(sampler.denoiser)
+    base = dataclasses.replace(sampler, denoiser=counter)
+    parts = [base.sample(first, drawing)]
+    per_sample = counter.rows // first
+    labels = surrogate_labels(
+        parts[0],
+        clusters=clusters,
+        cohesion=cohesion,
+        most=most,
+        features=features,
+        needed=1 if background else 2,
+        seed=seed,
+    )
+    levels = sampler.schedule.noise_levels(sampler.steps)
+    classifier = train_classifier(
+        *_labelled(parts[0], labels, background),
+        s_min=float(levels[-1]),
+        s_max=float(levels[0]),
+        steps=classifier_steps,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    training_rows = classifier_steps * batch_size
+    measuring = time.perf_counter()
+    if costs is None:
+        costs = _measure(sampler.denoiser, classifier, parts[0], levels, batch_size)
+    measuring = time.perf_counter() - measuring
+
+    def draw(count: int, strength: float) -> Array:
+        which = drawing.integers(labels.kept, size=count)
+        towards = GuidedDenoiser(counter, classifier, which, strength)
+        return dataclasses.replace(sampler, denoiser=towards).sample(count, drawing)
+
+    pilots = []
+    for strength in ladder:
+        parts.append(draw(pilot, strength))
+        found = [_found(parts[-1], x, radius) for x in (chooses, scored, control)]
+        pilots.append(Pilot(strength, pilot, *(int(f.any(axis=0).sum()) for f in found)))
+    best = max(pilots, key=lambda p: (p.chooses, -p.strength)).strength
+    parts.append(draw(guided, best))
+    gradient_rows = counter.rows - first * per_sample
+    units = counter.rows + costs.gradient * gradient_rows + costs.training * training_rows
+    spent = Compute(counter.rows, gradient_rows, training_rows, units)
+    attacked = time.perf_counter() - begun - measuring
+
+    begun = time.perf_counter()
+    count = max(1, int(units // per_sample))
+    free = sampler.sample(count, alone)
+    sampled = time.perf_counter() - begun
+    arms = [np.concatenate(parts), parts[-1], free, free[:guided]]
+    budgets = [spent, spent, *(_sampling(len(x) * per_sample) for x in arms[2:])]
+    findings, variances = [], []
+    for samples, compute in zip(arms, budgets, strict=True):
+        finding, variance = _findings(samples, scored, control, radius, compute, level)
+        findings.append(finding)
+        variances.append(variance)
+    attack, last, unconditional, as_many = findings
+    # What each sample has paid for, in order: the training is paid by the first guided one.
+    own = np.full(len(arms[0]), per_sample * (1 + costs.gradient))
+    own[:first] = per_sample
+    own[first] += costs.training * training_rows
+    curves = (
+        _curve(arms[0], np.cumsum(own), units, scored, radius),
+        _curve(free, per_sample * np.arange(1.0, count + 1), units, scored, radius),
+    )
+    difference = attack.train - unconditional.train
+    z = float(ndtri(1 - level / 2))
+    half_width = z * math.sqrt(variances[0] + variances[2])
+    return ExtractionAttack(
+        radius=radius,
+        scored=len(scored),
+        clusters_found=labels.found,
+        clusters_kept=labels.kept,
+        strength=best,
+        pilots=tuple(pilots),
+        costs=costs,
+        attack=attack,
+        guided=last,
+        unconditional=unconditional,
+        as_many=as_many,
+        difference=difference,
+        difference_interval=(difference - half_width, difference + half_width),
+        ratio=attack.train / unconditional.train if unconditional.train else math.nan,
+        ratio_interval=_ratio_interval(attack, unconditional, variances[0], variances[2], z),
+        curves=curves,
+        seconds=(attacked, sampled),
+    )
+
+
+def _labelled(
+    samples: Array, labels: SurrogateLabels, background: bool
+) -> tuple[Array, NDArray[np.intp]]:
+    """Return what the classifier is trained on: kept clusters, and a last class of the dropped."""
+    if not background or len(labels.rows) == len(samples):
+        return samples[labels.rows], labels.labels
+    classes = np.full(len(samples), labels.kept)
+    classes[labels.rows] = labels.labels
+    return samples, classes
+
+
+def held_out_radius(train: Any, heldout: Any, quantile: float = 0.01) -> float:
+    """Return the distance below which only a share `quantile` of held-out points has a neighbour
+    in the training set: what an honest draw of the data seldom comes within.
+
+    >>> held_out_radius(np.zeros((1, 1)), np.arange(1.0, 101.0)[:, None], 0.5)
+    50.5
+    """
+    t, h = _check.matrix(train, "train"), _check.matrix(heldout, "heldout")
+    if t.shape[1] != h.shape[1]:
+        raise InputError(f"train and heldout must have the same columns: {t.shape}, {h.shape}")
+    nearest = compare(h.astype(np.float64), t.astype(np.float64), "distance").min(axis=1)
+    return float(np.quantile(nearest, _check.fraction(quantile, "quantile")))
+
+
+class _Counting(Denoiser):
+    """A denoiser that counts the rows that pass through it."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self._denoiser, self.rows = denoiser, 0
+
+    @property
+    def dimension(self) -> int:
+        return self._denoiser.dimension
+
+    def mean(self, y: Array, noise_level: float) -> Array:
+        self.rows += len(y)
+        return self._denoiser.mean(y, noise_level)
+
+
+def _sampling(rows: int) -> Compute:
+    return Compute(rows, units=float(rows))
+
+
+def _sets(d: int, train: Any, heldout: Any, radius: float) -> tuple[Array, Array, float]:
+    t = _check.matrix(train, "train").astype(np.float64, copy=False)
+    h = _check.matrix(heldout, "heldout").astype(np.float64, copy=False)
+    for x, role in ((t, "train"), (h, "heldout")):
+        if x.shape[1] != d:
+            raise InputError(f"{role}: {x.shape[1]} columns, and the model has {d} coordinates")
+    if len(t) < 2 or 2 * len(h) < len(t):
+        raise InputError(
+            f"heldout: {len(h):,} rows are fewer than half of the {len(t):,} training rows, with "
+            "which they are compared; hold out more, or pass fewer training rows"
+        )
+    return t, h, _check.positive(radius, "radius")
+
+
+def _ladder(strengths: Sequence[float]) -> list[float]:
+    ladder = [_check.positive(strength, "strengths") for strength in strengths]
+    if not ladder or len(set(ladder)) < len(ladder):
+        raise UsageError("strengths must be at least one number, none twice; such as (1, 2, 4)")
+    return ladder
+
+
+def _measure(
+    denoiser: Denoiser, classifier: Classifier, samples: Array, levels: Array, batch_size: int
+) -> Costs:
+    """Return costs from CPU times here, medians of five; what starting up takes is left out."""
+    from byheart.diffusion.neural_classifier import train_classifier
+
+    rows = np.resize(samples, (min(512, 8 * len(samples)), samples.shape[1]))
+    s = float(levels[len(levels) // 2])
+    labels = np.zeros(len(rows), dtype=np.intp)
+    classes = np.arange(len(samples)) % classifier.classes
+    spent = np.empty((5, 3))
+    for times in spent:
+        begun = time.process_time()
+        denoiser.mean(rows, s)
+        denoised = time.process_time()
+        classifier.log_gradient(rows, s, labels)
+        pulled = time.process_time()
+        train_classifier(
+            samples,
+            classes,
+            s_min=float(levels[-1]),
+            s_max=float(levels[0]),
+            steps=_TIMED_STEPS,
+            batch_size=batch_size,
+            seed=0,
+        )
+        times[:] = denoised - begun, pulled - denoised, time.process_time() - pulled
+    row, gradient, training = np.median(spent, axis=0) / [1, 1, _TIMED_STEPS * batch_size]
+    row, gradient = row / len(rows), gradient / len(rows)
+    return Costs(float(gradient / row), float(training / row))
+
+
+def _found(samples: Array, points: Array, radius: float) -> NDArray[np.bool_]:
+    """Return which sample has extracted which point, (m, n)."""
+    return compare(samples, points, "distance") <= radius
+
+
+def _findings(
+    samples: Array, scored: Array, control: Array, radius: float, compute: Compute, level: float
+) -> tuple[Findings, float]:
+    """Return what the samples have extracted, and the variance of their training points."""
+    counts, reaches, variances, extractors = [], [], [], []
+    for points in (scored, control):
+        hits = _found(samples, points, radius)
+        times = hits.sum(axis=0)
+        alone = hits[:, times == 1].sum(axis=1).astype(np.float64)
+        counts.append(int(np.sum(times > 0)))
+        reaches.append(distinct_interval(counts[-1], alone, len(points), level))
+        variances.append(distinct_variance(alone))
+        extractors.append(int(hits.any(axis=1).sum()))
+    finding = Findings(
+        len(samples), compute, extractors[0], counts[0], reaches[0], counts[1], reaches[1]
+    )
+    return finding, variances[0]
+
+
+def _curve(
+    samples: Array, spent: Array, units: float, scored: Array, radius: float
+) -> tuple[int, ...]:
+    """Return distinct points after each twentieth of the compute."""
+    hits = _found(samples, scored, radius)
+    opened = np.where(hits.any(axis=0), spent[hits.argmax(axis=0)], np.inf)
+    grid = units * np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS
+    slack = 1e-9 * units
+    return tuple(int(np.sum(opened <= at + slack)) for at in grid)
+
+
+def _ratio_interval(a: Findings, b: Findings, var_a: float, var_b: float, z: float) -> Interval:
+    """Return the interval of a/b on a log scale; (0, inf) where one of them is 0."""
+    if not a.train or not b.train:
+        return 0.0, math.inf
+    width = z * math.sqrt(var_a / a.train**2 + var_b / b.train**2)
+    ratio = a.train / b.train
+    return ratio * math.exp(-width), ratio * math.exp(width)
