@@ -53,7 +53,7 @@ Workers = Annotated[int | None, typer.Option(help="Trials at a time; by default 
 
 
 class Experiment(StrEnum):
-    """Experiments of papers; `name` is done by byheart.experiments.reproduce_name."""
+    """Experiments of papers; `name` is done by byheart.experiments.reproductions.name."""
 
     geometry = "geometry"
     isolation = "isolation"
@@ -470,7 +470,7 @@ def reproduce(
     folder = _folder(out or Path(default))
     with progress_bar() as update:
         laboratory = Laboratory(folder, engine_named(engine, workers), update)
-        module = import_module(f"byheart.experiments.reproduce_{experiment.name}")
+        module = import_module(f"byheart.experiments.reproductions.{experiment.name}")
         result = module.reproduce(laboratory, quick=quick)
     data = write_json(result, folder / f"{experiment.value}.json")
     page = write_html(result, folder / f"{experiment.value}.html")

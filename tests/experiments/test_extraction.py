@@ -10,10 +10,10 @@ import pytest
 from byheart.diffusion import EulerSampler, VarianceExploding
 from byheart.diffusion.isotropic_mixture import IsotropicMixtureDenoiser
 from byheart.errors import InputError, UsageError
-from byheart.experiments import reproduce_extraction
 from byheart.experiments.engines import SerialEngine
 from byheart.experiments.extraction import Costs, extract, held_out_radius
 from byheart.experiments.reproduction import Laboratory
+from byheart.experiments.reproductions import extraction as reproduce_extraction
 from byheart.report.reproduction import render, write_html
 
 pytest.importorskip("torch")

@@ -12,11 +12,12 @@ from byheart.diffusion import EmpiricalDenoiser, GaussianDenoiser
 from byheart.distances.dimension import from_distances
 from byheart.distances.neighbours import within
 from byheart.errors import InputError, MissingExtraError, UsageError
-from byheart.experiments import geometry_networks, reproduce_geometry
 from byheart.experiments.engines import SerialEngine
 from byheart.experiments.geometry import around, memorization
 from byheart.experiments.material import digits
 from byheart.experiments.reproduction import Laboratory
+from byheart.experiments.reproductions import geometry as reproduce_geometry
+from byheart.experiments.reproductions import geometry_networks
 
 
 def test_a_memorizing_and_an_honest_model_of_one_law():

@@ -9,10 +9,12 @@ import pytest
 from markupsafe import escape
 
 from byheart.distances.relative import relative_distance
-from byheart.experiments import reproduce_linear, reproduce_regularization, reproduce_unet
 from byheart.experiments.engines import SerialEngine
 from byheart.experiments.parameter import parameter_of
 from byheart.experiments.reproduction import Laboratory
+from byheart.experiments.reproductions import linear as reproduce_linear
+from byheart.experiments.reproductions import regularization as reproduce_regularization
+from byheart.experiments.reproductions import unet as reproduce_unet
 from byheart.experiments.thresholds import thresholds
 from byheart.theory.solvable_model import LinearOneStep
 

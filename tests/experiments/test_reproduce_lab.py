@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from byheart.experiments import reproduce_halves, reproduce_training_time
 from byheart.experiments.engines import SerialEngine
 from byheart.experiments.reproduction import Laboratory
+from byheart.experiments.reproductions import halves as reproduce_halves
+from byheart.experiments.reproductions import training_time as reproduce_training_time
 from byheart.experiments.training_time import Onset, PowerLaw
 from byheart.report.reproduction import render, write_html
 

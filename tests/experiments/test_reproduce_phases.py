@@ -2,9 +2,9 @@
 
 import json
 
-from byheart.experiments import reproduce_phases
 from byheart.experiments.engines import SerialEngine
 from byheart.experiments.reproduction import Laboratory
+from byheart.experiments.reproductions import phases as reproduce_phases
 from byheart.report.reproduction import render, write_html
 
 

@@ -32,9 +32,9 @@ from byheart.distances.dimension import local_pca, maximum_likelihood
 from byheart.distances.neighbours import within
 from byheart.errors import MissingExtraError
 from byheart.experiments.geometry import memorization
-from byheart.experiments.geometry_networks import networks
 from byheart.experiments.material import digits
 from byheart.experiments.reproduction import Claim, Graph, Laboratory, Reproduction, Series, Table
+from byheart.experiments.reproductions.geometry_networks import networks
 from byheart.intervals import wilson
 
 Array = NDArray[np.float64]

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from byheart.distances.coordinates import relative_coordinate_distance
 from byheart.experiments.record import Record
-from byheart.experiments.reproduce_linear import PAPER
 from byheart.experiments.reproduction import Claim, Curve, Laboratory, Reproduction, Table
+from byheart.experiments.reproductions.linear import PAPER
 from byheart.experiments.scales import scale_text
 from byheart.experiments.transition import TransitionResult
 from byheart.intervals import wilson

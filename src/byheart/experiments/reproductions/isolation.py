@@ -29,8 +29,8 @@ from byheart.experiments.coverage_score import (
 from byheart.experiments.material import prepare
 from byheart.experiments.models import draw_samples
 from byheart.experiments.plan import Plan
-from byheart.experiments.reproduce_phases import draw_digits
 from byheart.experiments.reproduction import Claim, Graph, Laboratory, Reproduction, Series, Table
+from byheart.experiments.reproductions.phases import draw_digits
 from byheart.experiments.retrieval import Array, retrieve
 from byheart.threads import one_thread
 

@@ -1,6 +1,6 @@
 """The dimension of trained networks: one that reproduces its training digits, one that does not.
 
-All else in `reproduce_geometry` is exact. A network at small noise is not: its score is fitted
+All else in `geometry` is exact. A network at small noise is not: its score is fitted
 worst where it varies most, and its residual |m - y| need not vanish at a training point. FLIPD has
 both in it; the spectral dimension has neither the residual nor large eigenvalues.
 """

@@ -1,0 +1,1 @@
+"""The experiments of papers beside what is measured: `byheart reproduce NAME` runs NAME."""
