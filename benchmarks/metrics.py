@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.calibration import GENERATED, setup
 from byheart import audit
-from byheart.auditing import family, metrics
+from byheart.auditing import family, further_metrics, metrics
+from byheart.distances.neighbours import two_way, within
 
 SETTINGS = (  # share copied, noise, blur
     (0.0, 0.0, 0.03),
@@ -80,13 +81,13 @@ def cost(rows: int, dimension: int, seed: int, repeats: int) -> None:
     rng = np.random.default_rng(seed)
     train, heldout, made = (rng.normal(size=(rows, dimension)).astype(np.float32) for _ in range(3))
     real, training = np.concatenate([train, heldout]), np.arange(2 * rows) < rows
-    table, among = metrics.two_way(made, real), metrics.within(real)
+    table, among = two_way(made, real), within(real)
     common = (training, made, real, 0.05)
     times = np.array(
         [
             (
                 seconds(lambda: metrics.from_tables(table, among, *common)),
-                seconds(lambda: metrics.by_further_passes(among, *common, rng)),
+                seconds(lambda: further_metrics.by_further_passes(among, *common, rng)),
                 seconds(lambda: audit(train, heldout, made)),
             )
             for _ in range(repeats)

@@ -8,8 +8,9 @@ from scipy.stats import binom, gamma, mannwhitneyu
 
 import byheart
 from byheart import UsageError
-from byheart.auditing import balls, metrics, phases
-from byheart.auditing.metrics import BALL_NEIGHBOURS, DEFINITIONS
+from byheart.auditing import balls, further_metrics, metrics, phases
+from byheart.auditing.further_metrics import BALL_NEIGHBOURS
+from byheart.auditing.metric_definitions import DEFINITIONS, share_metric
 from byheart.distances.neighbours import two_way, within
 
 K = BALL_NEIGHBOURS
@@ -198,7 +199,7 @@ def test_intervals_cover_what_they_say():
     for _ in range(repeats):
         seen.append(draw(1.2 * rng.normal(size=(100, 3))))
         inside = distances(rng.normal(size=(160, 3)), fixed) <= others(fixed)[:, K - 1]
-        recalls.append(metrics._share("recall", int(inside.any(axis=1).sum()), 160, 0.1))
+        recalls.append(share_metric("recall", int(inside.any(axis=1).sum()), 160, 0.1))
     # The truth is taken from the same repeats: its own error is an eighth of an interval's. Normal
     # intervals may miss a little oftener than they say, at m = 100: allow 15%. Fewer than the .1%
     # point of Binomial(60, .85) has probability .001, for each of 9 metrics.
@@ -249,9 +250,9 @@ def test_dimensions_of_few_rows_and_of_lattices_are_left_out():
 
 def test_rows_of_zeros_have_no_direction():
     rows = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
-    assert metrics.cosine_distances(rows, np.zeros((3, 2))).tolist() == [1, 1, 1]
-    assert metrics.cosine_distances(rows, rows).tolist() == [1, 0, 0]
-    assert metrics.vendi(rows) == pytest.approx(3)
+    assert further_metrics.cosine_distances(rows, np.zeros((3, 2))).tolist() == [1, 1, 1]
+    assert further_metrics.cosine_distances(rows, rows).tolist() == [1, 0, 0]
+    assert further_metrics.vendi(rows) == pytest.approx(3)
 
 
 def test_an_audit_fills_the_metrics():

@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import _check
+from byheart.auditing.further_metrics import BALL_NEIGHBOURS, vendi
 from byheart.auditing.membership import area_under_curve
-from byheart.auditing.metrics import BALL_NEIGHBOURS, vendi
 from byheart.distances.neighbours import two_way, within
 from byheart.errors import InputError
 

@@ -145,8 +145,8 @@ def around_training(
 ) -> tuple[LocalDimension, LocalDimension] | None:
     """Return the dimension of G and of R around at most 1,000 random training rows.
 
-    Arguments as for `auditing.metrics.by_further_passes`. None where either set has fewer than 3
-    neighbours to offer. Cost: one product of at most 1,000 x m values.
+    Arguments as for `further_metrics.by_further_passes`. None where either set has fewer than
+    3 neighbours to offer. Cost: one product of at most 1,000 x m values.
 
     >>> from byheart.distances.neighbours import within
     >>> rng = np.random.default_rng(0)

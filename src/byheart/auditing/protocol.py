@@ -31,7 +31,8 @@ from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
-from byheart.auditing.metrics import CHOICES, measure
+from byheart.auditing.metric_definitions import CHOICES
+from byheart.auditing.metrics import measure
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.sets import Sets
