@@ -23,7 +23,7 @@ CENTRES = 4 * RNG.normal(size=(2, 6))
 TRAIN = np.concatenate([c + RNG.normal(size=(30, 6)) for c in CENTRES])
 HELDOUT = np.concatenate([c + RNG.normal(size=(30, 6)) for c in CENTRES])
 STEPS = 6
-COSTS = Costs(gradient=0.5, training=0.25)
+COSTS = Costs(gradient=0.5, training=0.25, clustering=2.0)
 
 
 def sampler(bandwidth):
@@ -58,7 +58,8 @@ def test_all_work_is_charged_and_both_arms_get_the_same(found):
     assert compute.denoiser == (200 + guided) * calls
     assert compute.gradient == guided * calls
     assert compute.training == 20 * 32
-    assert compute.units == compute.denoiser + 0.5 * compute.gradient + 0.25 * compute.training
+    set_up = 0.25 * compute.training + 2.0 * 200
+    assert compute.units == compute.denoiser + 0.5 * compute.gradient + set_up
     assert found.attack.samples == 200 + guided
     assert found.unconditional.compute.units == found.unconditional.samples * calls
     assert 0 <= compute.units - found.unconditional.compute.units < calls
@@ -104,6 +105,7 @@ def test_costs_are_measured_where_none_are_given():
     costs = attack(costs=None).costs
     assert costs.gradient > 0
     assert costs.training > 0
+    assert costs.clustering > 0
 
 
 def test_the_background_is_a_class_that_is_not_drawn():

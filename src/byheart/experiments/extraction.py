@@ -13,8 +13,8 @@ For auditing one's own model (SIDE; Chen et al., arXiv 2410.02467v1):
 chosen, by points extracted per unit of compute, on one random half of the training points, and
 everything else is counted on the other half. As many held-out points are counted beside: chance.
 
-*Compute* is counted in rows that pass through the denoiser once. A gradient of the classifier and
-a row of a training batch are converted by their measured CPU time. All five parts are charged, and
+*Compute* is counted in rows that pass through the denoiser once. A gradient of the classifier, a row
+of a training batch and a clustered sample are converted by their measured CPU time. All five parts are charged, and
 unconditional sampling gets as many samples as the whole sum pays for. Samples of all parts count
 for the attack, as its owner has them all; the guided part alone is given beside.
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,13 @@ _TIMED_STEPS = 20  # of training, whenever its cost is measured
 class Costs:
     """What one row of work costs, in rows through the denoiser.
 
-    gradient: of the classifier at one row. training: one row of one training batch.
+    gradient: of the classifier at one row. training: one row of one training batch. clustering: one
+    sample that is clustered.
     """
 
     gradient: float
     training: float
+    clustering: float
 
 
 @dataclass(frozen=True)
@@ -202,15 +204,19 @@ def extract(
     base = dataclasses.replace(sampler, denoiser=counter)
     parts = [base.sample(first, drawing)]
     per_sample = counter.rows // first
-    labels = surrogate_labels(
-        parts[0],
-        clusters=clusters,
-        cohesion=cohesion,
-        most=most,
-        features=features,
-        needed=1 if background else 2,
-        seed=seed,
-    )
+
+    def cluster() -> SurrogateLabels:
+        return surrogate_labels(
+            parts[0],
+            clusters=clusters,
+            cohesion=cohesion,
+            most=most,
+            features=features,
+            needed=1 if background else 2,
+            seed=seed,
+        )
+
+    labels = cluster()
     levels = sampler.schedule.noise_levels(sampler.steps)
     classifier = train_classifier(
         *_labelled(parts[0], labels, background),
@@ -223,7 +229,7 @@ def extract(
     training_rows = classifier_steps * batch_size
     measuring = time.perf_counter()
     if costs is None:
-        costs = _measure(sampler.denoiser, classifier, parts[0], levels, batch_size)
+        costs = _measure(sampler.denoiser, classifier, parts[0], levels, batch_size, cluster)
     measuring = time.perf_counter() - measuring
 
     def draw(count: int, strength: float) -> Array:
@@ -239,7 +245,8 @@ def extract(
     best = max(pilots, key=lambda p: (p.chooses, -p.strength)).strength
     parts.append(draw(guided, best))
     gradient_rows = counter.rows - first * per_sample
-    units = counter.rows + costs.gradient * gradient_rows + costs.training * training_rows
+    set_up = costs.training * training_rows + costs.clustering * first
+    units = counter.rows + costs.gradient * gradient_rows + set_up
     spent = Compute(counter.rows, gradient_rows, training_rows, units)
     attacked = time.perf_counter() - begun - measuring
 
@@ -255,10 +262,10 @@ def extract(
         findings.append(finding)
         variances.append(variance)
     attack, last, unconditional, as_many = findings
-    # What each sample has paid for, in order: the training is paid by the first guided one.
+    # What each sample has paid for, in order: clusters and training are paid by the first guided one.
     own = np.full(len(arms[0]), per_sample * (1 + costs.gradient))
     own[:first] = per_sample
-    own[first] += costs.training * training_rows
+    own[first] += set_up
     curves = (
         _curve(arms[0], np.cumsum(own), units, scored, radius),
         _curve(free, per_sample * np.arange(1.0, count + 1), units, scored, radius),
@@ -353,7 +360,12 @@ def _ladder(strengths: Sequence[float]) -> list[float]:
 
 
 def _measure(
-    denoiser: Denoiser, classifier: Classifier, samples: Array, levels: Array, batch_size: int
+    denoiser: Denoiser,
+    classifier: Classifier,
+    samples: Array,
+    levels: Array,
+    batch_size: int,
+    cluster: Callable[[], object],
 ) -> Costs:
     """Return costs from CPU times here, medians of five; what starting up takes is left out."""
     from byheart.diffusion.neural_classifier import train_classifier
@@ -362,7 +374,7 @@ def _measure(
     s = float(levels[len(levels) // 2])
     labels = np.zeros(len(rows), dtype=np.intp)
     classes = np.arange(len(samples)) % classifier.classes
-    spent = np.empty((5, 3))
+    spent = np.empty((5, 4))
     for times in spent:
         begun = time.process_time()
         denoiser.mean(rows, s)
@@ -378,10 +390,13 @@ def _measure(
             batch_size=batch_size,
             seed=0,
         )
-        times[:] = denoised - begun, pulled - denoised, time.process_time() - pulled
-    row, gradient, training = np.median(spent, axis=0) / [1, 1, _TIMED_STEPS * batch_size]
-    row, gradient = row / len(rows), gradient / len(rows)
-    return Costs(float(gradient / row), float(training / row))
+        trained = time.process_time()
+        cluster()
+        ended = time.process_time()
+        times[:] = denoised - begun, pulled - denoised, trained - pulled, ended - trained
+    handled = [len(rows), len(rows), _TIMED_STEPS * batch_size, len(samples)]
+    row, gradient, training, clustering = np.median(spent, axis=0) / handled
+    return Costs(float(gradient / row), float(training / row), float(clustering / row))
 
 
 def _found(samples: Array, points: Array, radius: float) -> NDArray[np.bool_]:

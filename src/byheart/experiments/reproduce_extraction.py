@@ -379,7 +379,7 @@ def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
     rows = []
     for case, attacks in found.items():
         if not attacks:
-            rows.append((case.name, f"0 of {repeats}", *["–"] * 6))
+            rows.append((case.name, f"0 of {repeats}", *["–"] * 7))
             continue
         chosen = [a.strength for a in attacks]
         counts = ", ".join(f"{s:g}: {chosen.count(s)}" for s in STRENGTHS if s in chosen)
@@ -393,6 +393,7 @@ def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
                 counts,
                 f"{attacks[0].costs.gradient:.2f}",
                 f"{attacks[0].costs.training:.2f}",
+                f"{attacks[0].costs.clustering:.2f}",
                 f"{seconds[0] / seconds[1]:.2f}",
             )
         )
@@ -406,11 +407,12 @@ def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
             "lambda chosen: attacks",
             "gradient, units",
             "training row, units",
+            "clustered sample, units",
             "wall time, attack/unconditional",
         ),
         tuple(rows),
-        "Units are measured times on the machine of this run. Wall time has the clustering too, "
-        "which is not charged otherwise.",
+        "Units are measured CPU times on the machine of this run. Wall time has what starting up "
+        "takes, too, which is not charged.",
     )
 
 
