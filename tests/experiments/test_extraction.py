@@ -10,9 +10,10 @@ import pytest
 from byheart.diffusion import EulerSampler, VarianceExploding
 from byheart.diffusion.isotropic_mixture import IsotropicMixtureDenoiser
 from byheart.errors import InputError, UsageError
-from byheart.experiments import reproduce_extraction
+from byheart.experiments import known_memorizers, reproduce_extraction
 from byheart.experiments.engines import SerialEngine
-from byheart.experiments.extraction import Costs, extract, held_out_radius
+from byheart.experiments.extraction import extract, held_out_radius
+from byheart.experiments.extraction_result import Costs
 from byheart.experiments.reproduction import Laboratory
 from byheart.report.reproduction import render, write_html
 
@@ -152,7 +153,7 @@ def test_reproduction_in_small(monkeypatch, tmp_path):
         "BUDGET",
         {"first": 1500, "pilot": 5, "guided": 10, "classifier_steps": 3, "batch_size": 8},
     )
-    monkeypatch.setattr(reproduce_extraction, "ROWS", 300)
+    monkeypatch.setattr(known_memorizers, "ROWS", 300)
     monkeypatch.setattr(reproduce_extraction, "BANDWIDTHS", (0.02,))
     states = []
     laboratory = Laboratory(tmp_path, SerialEngine(), lambda *state: states.append(state))
