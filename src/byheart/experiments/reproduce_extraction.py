@@ -88,8 +88,9 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         name="extraction",
         paper=PAPER,
         settings=(
-            f"{len(setting.train)} training and {len(setting.heldout)} held-out digits; extracted: a "
-            f"sample within {setting.radius:.3f}, where 1% of held-out digits have a training neighbour; "
+            f"{len(setting.train)} training and {len(setting.heldout)} held-out digits; "
+            f"extracted: a sample within {setting.radius:.3f}, where 1% of held-out digits have a "
+            f"training neighbour; "
             f"{REPEATS[quick]} attacks a row, each counted on a random half of the training "
             f"digits, lambda chosen on the other"
         ),
