@@ -62,6 +62,11 @@ PAGES = {
                 ),
             ),
             ("byheart.auditing.phases", ("phases", "Phases", "Share")),
+            ("byheart.auditing.extraction", ("extraction_scores", "ExtractionScores")),
+            (
+                "byheart.auditing.memorization_divergence",
+                ("memorization_divergence", "separated_divergence"),
+            ),
             ("byheart.experiments.monitor_result", ()),
         ),
     ),
@@ -86,6 +91,8 @@ PAGES = {
             ("byheart.experiments.halves", ()),
             ("byheart.experiments.training_time", ()),
             ("byheart.experiments.coverage_score", ("coverage_score", "CoverageScore", "Area")),
+            ("byheart.experiments.extraction", ("extract", "held_out_radius")),
+            ("byheart.experiments.extraction_result", ()),
         ),
     ),
     "reference/theory.md": Page(

@@ -10,8 +10,10 @@ import pytest
 from byheart.diffusion import EulerSampler, VarianceExploding
 from byheart.diffusion.isotropic_mixture import IsotropicMixtureDenoiser
 from byheart.errors import InputError, UsageError
+from byheart.experiments import known_memorizers
 from byheart.experiments.engines import SerialEngine
-from byheart.experiments.extraction import Costs, extract, held_out_radius
+from byheart.experiments.extraction import extract, held_out_radius
+from byheart.experiments.extraction_result import Costs
 from byheart.experiments.reproduction import Laboratory
 from byheart.experiments.reproductions import extraction as reproduce_extraction
 from byheart.report.reproduction import render, write_html
@@ -23,7 +25,7 @@ CENTRES = 4 * RNG.normal(size=(2, 6))
 TRAIN = np.concatenate([c + RNG.normal(size=(30, 6)) for c in CENTRES])
 HELDOUT = np.concatenate([c + RNG.normal(size=(30, 6)) for c in CENTRES])
 STEPS = 6
-COSTS = Costs(gradient=0.5, training=0.25)
+COSTS = Costs(gradient=0.5, training=0.25, clustering=2.0)
 
 
 def sampler(bandwidth):
@@ -58,7 +60,8 @@ def test_all_work_is_charged_and_both_arms_get_the_same(found):
     assert compute.denoiser == (200 + guided) * calls
     assert compute.gradient == guided * calls
     assert compute.training == 20 * 32
-    assert compute.units == compute.denoiser + 0.5 * compute.gradient + 0.25 * compute.training
+    set_up = 0.25 * compute.training + 2.0 * 200
+    assert compute.units == compute.denoiser + 0.5 * compute.gradient + set_up
     assert found.attack.samples == 200 + guided
     assert found.unconditional.compute.units == found.unconditional.samples * calls
     assert 0 <= compute.units - found.unconditional.compute.units < calls
@@ -104,6 +107,7 @@ def test_costs_are_measured_where_none_are_given():
     costs = attack(costs=None).costs
     assert costs.gradient > 0
     assert costs.training > 0
+    assert costs.clustering > 0
 
 
 def test_the_background_is_a_class_that_is_not_drawn():
@@ -150,7 +154,7 @@ def test_reproduction_in_small(monkeypatch, tmp_path):
         "BUDGET",
         {"first": 1500, "pilot": 5, "guided": 10, "classifier_steps": 3, "batch_size": 8},
     )
-    monkeypatch.setattr(reproduce_extraction, "ROWS", 300)
+    monkeypatch.setattr(known_memorizers, "ROWS", 300)
     monkeypatch.setattr(reproduce_extraction, "BANDWIDTHS", (0.02,))
     states = []
     laboratory = Laboratory(tmp_path, SerialEngine(), lambda *state: states.append(state))

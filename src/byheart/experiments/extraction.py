@@ -13,10 +13,11 @@ For auditing one's own model (SIDE; Chen et al., arXiv 2410.02467v1):
 chosen, by points extracted per unit of compute, on one random half of the training points, and
 everything else is counted on the other half. As many held-out points are counted beside: chance.
 
-*Compute* is counted in rows that pass through the denoiser once. A gradient of the classifier and
-a row of a training batch are converted by their measured CPU time. All five parts are charged, and
-unconditional sampling gets as many samples as the whole sum pays for. Samples of all parts count
-for the attack, as its owner has them all; the guided part alone is given beside.
+*Compute* is counted in rows that pass through the denoiser once. A gradient of the classifier, a
+row of a training batch and a clustered sample are converted by their measured CPU time. All five
+parts are charged, and unconditional sampling gets as many samples as the whole sum pays for.
+Samples of all parts count for the attack, as its owner has them all; the guided part alone is given
+beside.
 
 Intervals of one attack are over draws of the samples, given the clusters, the classifier and
 lambda (`auditing.extraction`; the two arms are independent). They leave out what another run of
@@ -28,8 +29,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,116 +37,27 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from byheart import _check
-from byheart.auditing.extraction import compare, distinct_interval, distinct_variance
+from byheart.auditing.extraction import compare
 from byheart.diffusion.denoisers import Denoiser
 from byheart.diffusion.guidance import Classifier, GuidedDenoiser
 from byheart.diffusion.samplers import AncestralSampler, EulerSampler, HeunSampler
 from byheart.errors import InputError, UsageError
+from byheart.experiments.extraction_result import (
+    Compute,
+    Costs,
+    ExtractionAttack,
+    Pilot,
+    count_findings,
+    extracted,
+    growth,
+    ratio_interval,
+)
 from byheart.experiments.surrogate_labels import Features, SurrogateLabels, surrogate_labels
-from byheart.intervals import Interval
 
 Array = NDArray[np.float64]
 AnySampler = EulerSampler | HeunSampler | AncestralSampler
 
-CURVE_POINTS = 20
 _TIMED_STEPS = 20  # of training, whenever its cost is measured
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What one row of work costs, in rows through the denoiser.
-
-    gradient: of the classifier at one row. training: one row of one training batch.
-    """
-
-    gradient: float
-    training: float
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Rows that each part of the work has handled, and their sum in denoiser rows."""
-
-    denoiser: int
-    gradient: int = 0
-    training: int = 0
-    units: float = 0.0
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a set of samples has extracted.
-
-    train, heldout: distinct points of the scored half of the training set, and of as many held-out
-    ones; with intervals. hits: samples that have extracted a training point of the scored half.
-    compute: charged for the samples.
-    """
-
-    samples: int
-    compute: Compute
-    hits: int
-    train: int
-    train_interval: Interval
-    heldout: int
-    heldout_interval: Interval
-
-    @property
-    def ams(self) -> float:
-        """Cumulative AMS: share of the samples that have extracted a training point."""
-        return self.hits / self.samples
-
-    @property
-    def ums(self) -> float:
-        """Cumulative UMS: distinct training points per sample."""
-        return self.train / self.samples
-
-    @property
-    def per_thousand(self) -> float:
-        """Distinct training points per thousand units of compute."""
-        return 1000 * self.train / self.compute.units
-
-
-@dataclass(frozen=True)
-class Pilot:
-    """One strength tried: points extracted of the half that chooses and of the scored half."""
-
-    strength: float
-    samples: int
-    chooses: int
-    scored: int
-    heldout: int
-
-
-@dataclass(frozen=True)
-class ExtractionAttack:
-    """An attack beside unconditional sampling at equal compute.
-
-    scored: training points in the scored half, and held-out points beside them. strength: lambda
-    chosen. attack: all samples of the attack. guided: those of its last part, everything charged.
-    as_many: unconditional samples in the number of the guided ones (at most all there are), which
-    is the paper's comparison. unconditional: at equal compute.
-    difference, ratio: distinct training points, attack against unconditional, with intervals.
-    curves: distinct training points of the attack and of unconditional sampling after each
-    twentieth of the compute. seconds: of both arms on this machine.
-    """
-
-    radius: float
-    scored: int
-    clusters_found: int
-    clusters_kept: int
-    strength: float
-    pilots: tuple[Pilot, ...]
-    costs: Costs
-    attack: Findings
-    guided: Findings
-    unconditional: Findings
-    as_many: Findings
-    difference: int
-    difference_interval: Interval
-    ratio: float
-    ratio_interval: Interval
-    curves: tuple[tuple[int, ...], tuple[int, ...]]
-    seconds: tuple[float, float]
 
 
 def extract(
@@ -202,15 +113,19 @@ def extract(
     base = dataclasses.replace(sampler, denoiser=counter)
     parts = [base.sample(first, drawing)]
     per_sample = counter.rows // first
-    labels = surrogate_labels(
-        parts[0],
-        clusters=clusters,
-        cohesion=cohesion,
-        most=most,
-        features=features,
-        needed=1 if background else 2,
-        seed=seed,
-    )
+
+    def cluster() -> SurrogateLabels:
+        return surrogate_labels(
+            parts[0],
+            clusters=clusters,
+            cohesion=cohesion,
+            most=most,
+            features=features,
+            needed=1 if background else 2,
+            seed=seed,
+        )
+
+    labels = cluster()
     levels = sampler.schedule.noise_levels(sampler.steps)
     classifier = train_classifier(
         *_labelled(parts[0], labels, background),
@@ -223,7 +138,7 @@ def extract(
     training_rows = classifier_steps * batch_size
     measuring = time.perf_counter()
     if costs is None:
-        costs = _measure(sampler.denoiser, classifier, parts[0], levels, batch_size)
+        costs = _measure(sampler.denoiser, classifier, parts[0], levels, batch_size, cluster)
     measuring = time.perf_counter() - measuring
 
     def draw(count: int, strength: float) -> Array:
@@ -234,12 +149,13 @@ def extract(
     pilots = []
     for strength in ladder:
         parts.append(draw(pilot, strength))
-        found = [_found(parts[-1], x, radius) for x in (chooses, scored, control)]
+        found = [extracted(parts[-1], x, radius) for x in (chooses, scored, control)]
         pilots.append(Pilot(strength, pilot, *(int(f.any(axis=0).sum()) for f in found)))
     best = max(pilots, key=lambda p: (p.chooses, -p.strength)).strength
     parts.append(draw(guided, best))
     gradient_rows = counter.rows - first * per_sample
-    units = counter.rows + costs.gradient * gradient_rows + costs.training * training_rows
+    set_up = costs.training * training_rows + costs.clustering * first
+    units = counter.rows + costs.gradient * gradient_rows + set_up
     spent = Compute(counter.rows, gradient_rows, training_rows, units)
     attacked = time.perf_counter() - begun - measuring
 
@@ -251,17 +167,17 @@ def extract(
     budgets = [spent, spent, *(_sampling(len(x) * per_sample) for x in arms[2:])]
     findings, variances = [], []
     for samples, compute in zip(arms, budgets, strict=True):
-        finding, variance = _findings(samples, scored, control, radius, compute, level)
+        finding, variance = count_findings(samples, scored, control, radius, compute, level)
         findings.append(finding)
         variances.append(variance)
     attack, last, unconditional, as_many = findings
-    # What each sample has paid for, in order: the training is paid by the first guided one.
+    # What each sample has paid for, in order: the first guided one pays clusters and training.
     own = np.full(len(arms[0]), per_sample * (1 + costs.gradient))
     own[:first] = per_sample
-    own[first] += costs.training * training_rows
+    own[first] += set_up
     curves = (
-        _curve(arms[0], np.cumsum(own), units, scored, radius),
-        _curve(free, per_sample * np.arange(1.0, count + 1), units, scored, radius),
+        growth(arms[0], np.cumsum(own), units, scored, radius),
+        growth(free, per_sample * np.arange(1.0, count + 1), units, scored, radius),
     )
     difference = attack.train - unconditional.train
     z = float(ndtri(1 - level / 2))
@@ -281,7 +197,7 @@ def extract(
         difference=difference,
         difference_interval=(difference - half_width, difference + half_width),
         ratio=attack.train / unconditional.train if unconditional.train else math.nan,
-        ratio_interval=_ratio_interval(attack, unconditional, variances[0], variances[2], z),
+        ratio_interval=ratio_interval(attack, unconditional, variances[0], variances[2], z),
         curves=curves,
         seconds=(attacked, sampled),
     )
@@ -353,7 +269,12 @@ def _ladder(strengths: Sequence[float]) -> list[float]:
 
 
 def _measure(
-    denoiser: Denoiser, classifier: Classifier, samples: Array, levels: Array, batch_size: int
+    denoiser: Denoiser,
+    classifier: Classifier,
+    samples: Array,
+    levels: Array,
+    batch_size: int,
+    cluster: Callable[[], object],
 ) -> Costs:
     """Return costs from CPU times here, medians of five; what starting up takes is left out."""
     from byheart.diffusion.neural_classifier import train_classifier
@@ -362,7 +283,7 @@ def _measure(
     s = float(levels[len(levels) // 2])
     labels = np.zeros(len(rows), dtype=np.intp)
     classes = np.arange(len(samples)) % classifier.classes
-    spent = np.empty((5, 3))
+    spent = np.empty((5, 4))
     for times in spent:
         begun = time.process_time()
         denoiser.mean(rows, s)
@@ -378,51 +299,10 @@ def _measure(
             batch_size=batch_size,
             seed=0,
         )
-        times[:] = denoised - begun, pulled - denoised, time.process_time() - pulled
-    row, gradient, training = np.median(spent, axis=0) / [1, 1, _TIMED_STEPS * batch_size]
-    row, gradient = row / len(rows), gradient / len(rows)
-    return Costs(float(gradient / row), float(training / row))
-
-
-def _found(samples: Array, points: Array, radius: float) -> NDArray[np.bool_]:
-    """Return which sample has extracted which point, (m, n)."""
-    return compare(samples, points, "distance") <= radius
-
-
-def _findings(
-    samples: Array, scored: Array, control: Array, radius: float, compute: Compute, level: float
-) -> tuple[Findings, float]:
-    """Return what the samples have extracted, and the variance of their training points."""
-    counts, reaches, variances, extractors = [], [], [], []
-    for points in (scored, control):
-        hits = _found(samples, points, radius)
-        times = hits.sum(axis=0)
-        alone = hits[:, times == 1].sum(axis=1).astype(np.float64)
-        counts.append(int(np.sum(times > 0)))
-        reaches.append(distinct_interval(counts[-1], alone, len(points), level))
-        variances.append(distinct_variance(alone))
-        extractors.append(int(hits.any(axis=1).sum()))
-    finding = Findings(
-        len(samples), compute, extractors[0], counts[0], reaches[0], counts[1], reaches[1]
-    )
-    return finding, variances[0]
-
-
-def _curve(
-    samples: Array, spent: Array, units: float, scored: Array, radius: float
-) -> tuple[int, ...]:
-    """Return distinct points after each twentieth of the compute."""
-    hits = _found(samples, scored, radius)
-    opened = np.where(hits.any(axis=0), spent[hits.argmax(axis=0)], np.inf)
-    grid = units * np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS
-    slack = 1e-9 * units
-    return tuple(int(np.sum(opened <= at + slack)) for at in grid)
-
-
-def _ratio_interval(a: Findings, b: Findings, var_a: float, var_b: float, z: float) -> Interval:
-    """Return the interval of a/b on a log scale; (0, inf) where one of them is 0."""
-    if not a.train or not b.train:
-        return 0.0, math.inf
-    width = z * math.sqrt(var_a / a.train**2 + var_b / b.train**2)
-    ratio = a.train / b.train
-    return ratio * math.exp(-width), ratio * math.exp(width)
+        trained = time.process_time()
+        cluster()
+        ended = time.process_time()
+        times[:] = denoised - begun, pulled - denoised, trained - pulled, ended - trained
+    handled = [len(rows), len(rows), _TIMED_STEPS * batch_size, len(samples)]
+    row, gradient, training, clustering = np.median(spent, axis=0) / handled
+    return Costs(float(gradient / row), float(training / row), float(clustering / row))

@@ -102,7 +102,7 @@ def surrogate_labels(
     found = max(2, min(clusters, len(samples) // MEMBERS))
     if len(samples) < 2 * found:
         raise UsageError(f"samples: {len(samples)} are too few to cluster; pass at least 4")
-    fitted = KMeans(found, n_init=4, random_state=_check.integer(seed, "seed", 0) % 2**32)
+    fitted = KMeans(found, n_init=1, random_state=_check.integer(seed, "seed", 0) % 2**32)
     labels = fitted.fit_predict(values)
     sizes = np.bincount(labels, minlength=found)
     # The sum over the other members points where their mean does; alone, it is 0.
