@@ -123,6 +123,8 @@ PAGES = {
         (
             ("byheart.diffusion.denoisers", ()),
             ("byheart.diffusion.regularised", ()),
+            ("byheart.diffusion.isotropic_mixture", ()),
+            ("byheart.diffusion.guidance", ()),
             ("byheart.diffusion.one_step", ()),
             ("byheart.diffusion.samplers", ()),
             ("byheart.diffusion.schedules", ()),
