@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -354,6 +356,8 @@ def inconclusive_on_another_scale():
     )
 
 
+CHROMIUM = shutil.which("chromium")
+
 BUILDERS = {
     "copies-images": copies_images,
     "copies-table": copies_table,
@@ -400,3 +404,19 @@ def rendered(tmp_path_factory):
         return path if path.exists() else write_html(BUILDERS[name](), path)
 
     return page
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window; where CI runs, it has to be there."""
+    if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is missing: apt-get install chromium")
+        pytest.skip("chromium is missing: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        arguments = ["--headless", "--no-sandbox", "--disable-gpu"]
+        arguments.append("--disable-background-networking")
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()

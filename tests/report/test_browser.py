@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,6 @@ from byheart.report.comparison import compare
 from byheart.report.comparison_page import write_html as write_comparison
 from byheart.report.document import write_json
 
-CHROMIUM = shutil.which("chromium")
 NAMES = [
     "copies-images",
     "copies-table",
@@ -36,21 +34,6 @@ OVERFLOW = """() => [...document.querySelectorAll('body *')]
   .filter(e => !e.closest('.scroll') && !e.closest('svg') && e.id != 'vg-tooltip-element')
   .filter(e => e.getBoundingClientRect().right > window.innerWidth + 0.5)
   .map(e => e.tagName + '.' + e.className)"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing: apt-get install chromium")
-        pytest.skip("chromium is missing: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu"]
-        arguments.append("--disable-background-networking")
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

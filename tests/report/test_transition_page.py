@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -16,7 +14,6 @@ from byheart.experiments.record import Outcome, Record
 from byheart.experiments.transition import transition
 from byheart.report.transition import next_steps, render, write_html
 
-CHROMIUM = shutil.which("chromium")
 SIZES = (8, 16, 32, 64, 128)
 
 
@@ -122,21 +119,12 @@ def test_what_to_do_next_follows_from_what_is_missing():
     assert any("quality" in step for step in next_steps(RESULTS["memorization fades first"]()))
 
 
-def test_it_fits_every_width_and_follows_the_scheme(tmp_path):
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing: apt-get install chromium")
-        pytest.skip("chromium is missing: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_it_fits_every_width_and_follows_the_scheme(tmp_path, browser):
     paths = [write_html(make(), tmp_path / f"{i}.html") for i, make in enumerate(RESULTS.values())]
     noise = []
     ground = "getComputedStyle(document.body).backgroundColor"
     axis = "getComputedStyle(document.querySelector('.chart svg text')).fill"
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(color_scheme="light")
+    with browser.new_page(color_scheme="light") as page:
         page.on("console", lambda message: noise.append(message.text))
         for path in paths:
             page.goto(path.as_uri())
@@ -148,7 +136,6 @@ def test_it_fits_every_width_and_follows_the_scheme(tmp_path):
         light = page.evaluate(ground), page.evaluate(axis)
         page.emulate_media(color_scheme="dark")
         dark = page.evaluate(ground), page.evaluate(axis)
-        browser.close()
     assert noise == []
     assert light[0] != dark[0]
     assert light[1] != dark[1]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import altair
 
 MOST = 4  # series that differ in colour, dash and shape
+LINE = 30  # letters of names that a legend of one line has room for
 
 
 def graph_chart(graph: Graph) -> altair.LayerChart:
@@ -46,7 +47,7 @@ def graph_chart(graph: Graph) -> altair.LayerChart:
             if series.intervals and _drawn(low, graph.log_y) and _drawn(high, graph.log_y):
                 bars.append({**row, "low": low, "high": high})
     scales = [
-        alt.Scale(type="log" if log else "linear", zero=False, padding=8)
+        alt.Scale(type="log", padding=8) if log else alt.Scale(zero=False, padding=8)
         for log in (graph.log_x, graph.log_y)
     ]
     across = alt.X("x:Q", title=graph.x, scale=scales[0], axis=alt.Axis(format="~g", tickCount=5))
@@ -81,7 +82,10 @@ def graph_chart(graph: Graph) -> altair.LayerChart:
                 color=colour("series", names),
             ),
         )
-    return styled(layers, graph.title, graph.subtitle, _words(graph))
+    chart = styled(layers, graph.title, graph.subtitle, _words(graph))
+    if sum(map(len, names)) > LINE:
+        chart.config.legend.columns = 2
+    return chart
 
 
 def _drawn(value: float, log: bool) -> bool:
