@@ -11,7 +11,7 @@ import pytest
 
 from byheart.errors import InputError, UsageError
 from byheart.experiments.command import fill_in, run_command
-from byheart.experiments.plan import CommandModel
+from byheart.experiments.plan_sections import CommandModel
 
 TRAIN = np.arange(12.0).reshape(6, 2)
 COPY = "import sys, numpy as np; np.save(sys.argv[2], np.load(sys.argv[1])[:int(sys.argv[3])])"

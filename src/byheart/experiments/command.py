@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from byheart.errors import InputError, UsageError
-from byheart.experiments.plan import CommandModel
+from byheart.experiments.plan_sections import CommandModel
 from byheart.samples import read
 from byheart.threads import ENVIRONMENT
 

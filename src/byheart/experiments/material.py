@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from byheart.distances.neighbours import within
 from byheart.errors import InputError, UsageError
-from byheart.experiments.plan import FileData, GaussianData, Plan
+from byheart.experiments.plan import Plan
+from byheart.experiments.plan_sections import FileData, GaussianData
 from byheart.samples import encode_alone, fingerprint, read
 
 Array = NDArray[np.float64]

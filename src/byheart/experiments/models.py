@@ -28,7 +28,7 @@ from byheart.diffusion import (
 from byheart.diffusion.start import Start
 from byheart.errors import UsageError
 from byheart.experiments.material import Material
-from byheart.experiments.plan import (
+from byheart.experiments.plan_sections import (
     EmpiricalBayesModel,
     EmpiricalModel,
     KernelSmoothedModel,

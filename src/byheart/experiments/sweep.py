@@ -14,7 +14,8 @@ from byheart.errors import UsageError
 from byheart.experiments.engines import Engine, ProcessEngine, SerialEngine, Trial
 from byheart.experiments.material import data_fingerprint, prepare
 from byheart.experiments.models import check_model
-from byheart.experiments.plan import CommandModel, Plan
+from byheart.experiments.plan import Plan
+from byheart.experiments.plan_sections import CommandModel
 from byheart.experiments.record import Record
 from byheart.experiments.store import Store
 from byheart.experiments.trial import run_trial

@@ -23,7 +23,12 @@ from byheart.experiments.command import run_command
 from byheart.experiments.engines import Trial
 from byheart.experiments.material import Material
 from byheart.experiments.models import draw_samples, fit_law
-from byheart.experiments.plan import CommandModel, GaussianData, LinearModel, LinearMultiStepModel
+from byheart.experiments.plan_sections import (
+    CommandModel,
+    GaussianData,
+    LinearModel,
+    LinearMultiStepModel,
+)
 from byheart.experiments.quality import Judge
 from byheart.experiments.record import Outcome
 from byheart.samples import encode, read
