@@ -9,6 +9,7 @@ from scipy.stats import binom, gamma, mannwhitneyu
 import byheart
 from byheart import UsageError
 from byheart.auditing import balls, further_metrics, metrics, phases
+from byheart.auditing.extraction import extraction_scores
 from byheart.auditing.further_metrics import BALL_NEIGHBOURS
 from byheart.auditing.metric_definitions import DEFINITIONS, share_metric
 from byheart.distances.neighbours import two_way, within
@@ -77,6 +78,8 @@ def brute(train, heldout, generated):
         "local_dimension": np.median(18 / sums[1]),
         "overfit_share": np.mean(ends[1] / sums[0] < ends[0] / sums[1]),
         **{f"{name}_share": getattr(phase, name).value for name in phases.PHASES},
+        "ams": np.mean(own <= np.quantile(held, 0.01)),
+        "ums": (to_train.min(axis=0) <= np.quantile(held, 0.01)).sum() / m,
     }
 
 
@@ -111,6 +114,17 @@ def test_metrics_are_those_of_all_distances(name):
         for one in (found, exact):
             del one["spurious_share"], one["generalized_share"]
     assert found == pytest.approx(exact, rel=tolerance)
+
+
+def test_ams_and_ums_are_those_of_the_extraction_scores():
+    train, heldout, generated = cases()["copier"]
+    radius = float(np.quantile(distances(heldout, train).min(axis=1), 0.01))
+    found, bands = measured(train, heldout, generated), [(-math.inf, radius)]
+    scores = extraction_scores(train, heldout, generated, bands, measure="distance").bands[0]
+    assert found["ams"].value == scores.ams.value > 0.2
+    assert found["ums"].value == scores.ums.value > 0.2
+    assert found["ams"].interval == pytest.approx(scores.ams.interval)
+    assert found["ums"].interval == pytest.approx(scores.ums.interval)
 
 
 def test_ties_count_half_for_the_nearest_share():
@@ -284,6 +298,8 @@ def test_without_heldout_rows_the_training_rows_are_the_real_ones():
         "memorized_share",
         "spurious_share",
         "generalized_share",
+        "ams",
+        "ums",
     }
     assert found["coverage"].value == np.mean(
         distances(generated, train).min(axis=0) <= others(train)[:, K - 1]

@@ -13,6 +13,8 @@ Symbols as in `metrics`.
     memorized_share        share of g with d_T(g) <= delta_m, and with held-out rows only
     spurious_share         share of the others with d_G(g) <= delta_s; thresholds: `phases`
     generalized_share      share of the rest
+    ams                    share of g with d_T(g) <= r, r the 1% quantile of d_T over H
+    ums                    number of t with d_G(t) <= r, over m (`extraction`)
 
 What each can and cannot tell: docs/explanation/metrics.md. Intervals are over draws of G with T and
 H held fixed, but that of recall over draws of R with G fixed, that of likelihood_gap over draws of
@@ -27,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.auditing import balls, geometry, phases
+from byheart.auditing.extraction import distinct_interval
 from byheart.auditing.likelihood_gap import likelihood_gap
 from byheart.auditing.metric_definitions import (
     VENDI_ROWS,
@@ -43,6 +46,7 @@ from byheart.distances.unit import Unit
 
 Floats = NDArray[np.float64]
 BALL_NEIGHBOURS = 5  # k of the balls, as in Naeem et al.
+HELD_OUT = 0.01  # share of held-out rows within the radius of AMS and UMS
 GAP_ROWS, GAP_VALUES = 1000, 1 << 21  # at most of each set in FLD's gap, which meets all pairs
 _GRAM_VALUES = 1 << 17  # values of a block of rows for the cosines
 
@@ -141,7 +145,7 @@ def _dimensions(
     }
 
 
-def shares_of_phases(
+def by_heldout_distances(
     table: TwoWay,
     among_real: Neighbours,
     training: NDArray[np.bool_],
@@ -151,18 +155,20 @@ def shares_of_phases(
     rng: np.random.Generator,
     max_memory: int | None = None,
 ) -> dict[str, Metric]:
-    """Return the shares of `phases`, G with itself; none with fewer than 2 held-out rows.
+    """Return the metrics whose thresholds are distances from held-out to training rows.
 
-    Cost: half of m x m and half of h x h values.
+    None with fewer than 2 held-out rows. Cost: half of m x m and half of h x h values for the
+    shares of `phases` (G with itself), one of m x n for the distinct rows.
     """
     if (~training).sum() < 2 or len(generated) < 2:
         return {}
     train = Chosen(real, np.flatnonzero(training))
     near, _ = nearest_training(table.forward, training, 1, generated, train, max_memory)
     own, _ = nearest_training(among_real, training, 1, real, train, max_memory, training)
+    heldout_to_train = own[~training, 0]
     found = phases.classify(
         near[:, 0],
-        own[~training, 0],
+        heldout_to_train,
         Chosen(real, np.flatnonzero(~training)),
         generated,
         level=level,
@@ -173,6 +179,29 @@ def shares_of_phases(
     return {
         f"{phase}_share": metric(f"{phase}_share", share.value, share.interval)
         for phase, share in zip(phases.PHASES, shares, strict=True)
+    } | _extracted(near[:, 0], heldout_to_train, train, generated, level, max_memory)
+
+
+def _extracted(
+    to_train: Floats,
+    heldout_to_train: Floats,
+    train: Rows,
+    generated: Rows,
+    level: float,
+    max_memory: int | None,
+) -> dict[str, Metric]:
+    """Return AMS and UMS within the radius that holds 1% of the held-out rows."""
+    m = len(generated)
+    radius = float(np.quantile(heldout_to_train, HELD_OUT))
+    back = two_way(train, generated, 2, max_memory=max_memory).forward
+    hit = back.distances[:, 0] <= radius
+    single = hit & (back.distances[:, 1] > radius)
+    alone = np.bincount(back.indices[single, 0], minlength=m).astype(np.float64)
+    distinct = int(hit.sum())
+    low, high = distinct_interval(distinct, alone, len(train), level)
+    return {
+        "ams": share_metric("ams", int((to_train <= radius).sum()), m, level),
+        "ums": metric("ums", distinct / m, (low / m, high / m)),
     }
 
 

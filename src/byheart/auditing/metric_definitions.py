@@ -56,6 +56,8 @@ DEFINITIONS = {
     "memorized_share": Definition("minimize", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
     "spurious_share": Definition("minimize", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
     "generalized_share": Definition("none", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
+    "ams": Definition("minimize", 0.0, 1.0, "Chen et al. 2024, arXiv 2410.02467v1"),
+    "ums": Definition("minimize", 0.0, math.inf, "Chen et al. 2024, arXiv 2410.02467v1"),
 }
 
 

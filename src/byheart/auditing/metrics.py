@@ -30,7 +30,11 @@ from scipy.special import ndtri
 
 from byheart import intervals
 from byheart.auditing import controls
-from byheart.auditing.further_metrics import BALL_NEIGHBOURS, by_further_passes, shares_of_phases
+from byheart.auditing.further_metrics import (
+    BALL_NEIGHBOURS,
+    by_further_passes,
+    by_heldout_distances,
+)
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.metric_definitions import median_interval, metric, share_metric
 from byheart.auditing.nearest_training import nearest_training
@@ -56,7 +60,7 @@ def measure(
     found = from_tables(table, among_real, training, generated, real, level, max_memory)
     if chosen == "all":
         found |= by_further_passes(among_real, training, generated, real, level, rng, max_memory)
-        found |= shares_of_phases(
+        found |= by_heldout_distances(
             table, among_real, training, generated, real, level, rng, max_memory
         )
     return found
