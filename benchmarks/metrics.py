@@ -47,6 +47,11 @@ COLUMNS = (
     "vendi_score",
     "local_dimension",
     "overfit_share",
+    "likelihood_gap",
+    "memorized_share",
+    "spurious_share",
+    "ams",
+    "ums",
 )
 
 
@@ -77,6 +82,11 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def _further(table, among, training, made, real, level, rng) -> None:
+    further_metrics.by_further_passes(among, training, made, real, level, rng)
+    further_metrics.by_heldout_distances(table, among, training, made, real, level, rng)
+
+
 def cost(rows: int, dimension: int, seed: int, repeats: int) -> None:
     rng = np.random.default_rng(seed)
     train, heldout, made = (rng.normal(size=(rows, dimension)).astype(np.float32) for _ in range(3))
@@ -87,7 +97,7 @@ def cost(rows: int, dimension: int, seed: int, repeats: int) -> None:
         [
             (
                 seconds(lambda: metrics.from_tables(table, among, *common)),
-                seconds(lambda: further_metrics.by_further_passes(among, *common, rng)),
+                seconds(lambda: _further(table, among, *common, rng)),
                 seconds(lambda: audit(train, heldout, made)),
             )
             for _ in range(repeats)
