@@ -88,11 +88,15 @@ def test_generated_pages_run(tmp_path, monkeypatch):
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch):
     """Its blocks are plain, to be copied; those that install are run by .ci/run."""
     import numpy as np
+    from PIL import Image
 
     rng = np.random.default_rng(0)
     sets = dict(zip(("train", "heldout", "generated"), rng.normal(size=(3, 100, 4)), strict=True))
-    for name, file in (("train", "train"), ("heldout", "heldout"), ("generated", "samples")):
-        np.save(tmp_path / f"{file}.npy", sets[name])
+    np.save(tmp_path / "train.npy", sets["train"])
+    for folder in ("train", "heldout", "samples"):
+        (tmp_path / folder).mkdir()
+        for i, pixels in enumerate(rng.integers(256, size=(40, 6, 6), dtype=np.uint8)):
+            Image.fromarray(pixels).save(tmp_path / folder / f"{i}.png")
     ran = 0
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("byheart.report.page.write_html", lambda result, path, **_: path)
