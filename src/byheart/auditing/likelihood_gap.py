@@ -27,12 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, ndtri
 
+from byheart.distances.recheck import squared_distances
 from byheart.errors import InputError
 
 Floats = NDArray[np.float64]
 
 _FLOOR = 1e-3  # of d times a variance, in squared deviations of H
 _STEPS, _RISE = 100, 1e-5  # at most; and the rise of L/d that ends the climb
+_CANCELS = 1e-6  # of the norms: the expansion of a squared distance below it loses digits
 _NEAR = 0.9**2  # the broad component sees squared distances shrunk by this, as in the authors' code
 
 
@@ -105,9 +107,15 @@ def _log_normal(squared: Floats, variance: Floats | np.float64, d: int) -> Float
 
 
 def _squared(rows: Floats, centres: Floats) -> Floats:
-    """Return all squared distances, (n, m), by subtraction: copies have to come out as 0."""
-    out = np.empty((len(rows), len(centres)))
-    for i, row in enumerate(rows):
-        difference = centres - row
-        out[i] = np.einsum("ij,ij->i", difference, difference)
+    """Return all squared distances, (n, m); by subtraction where the expansion would cancel.
+
+    The expansion errs by some 1e-15 of the squared norms; below 1e-6 of these a distance would be
+    wrong by more than 1e-9 of itself, and copies have to come out as 0.
+    """
+    middle = rows.mean(axis=0)
+    x, y = rows - middle, centres - middle
+    norms = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)
+    out: Floats = norms - 2 * (x @ y.T)
+    i, j = np.nonzero(out < _CANCELS * norms)
+    out[i, j] = squared_distances(rows, centres, i, j)
     return out
