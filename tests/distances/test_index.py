@@ -29,7 +29,7 @@ def equal(one, other):
 
 def rows_read(index, query, target):
     """Return the real rows that a query (1, d) meets, by the definition."""
-    scores = (index.frame.left(query)[0] @ index.centres.T)[0]
+    scores = (index.frame.left(query)[0] @ index.centres.right.T)[0]
     read = []
     for number in np.argsort(scores):
         if len(read) >= target:

@@ -16,15 +16,15 @@ together is fixed by the sizes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
-from byheart.distances.lists import Chunk, Grouping, Keys, Scores
+from byheart.distances.centres import BLOCK_VALUES, SAMPLED_PER_LIST, Centres, Scores
+from byheart.distances.lists import Chunk, Grouping, Keys
 from byheart.distances.lower_bounds import Frame
 from byheart.distances.neighbours import Neighbours, TwoWay
 from byheart.distances.recheck import Table, settle
@@ -42,12 +42,9 @@ from byheart.threads import one_thread
 
 Floats = NDArray[np.float64]
 
-ROUNDS = 8  # of k-means: more move the centres little
-SAMPLED_PER_LIST = 48  # rows of the sample on which the centres are found
 _CHUNK_VALUES = 1 << 22  # of float32 that a chunk of queries holds
 _CHUNK_PAIRS = 1 << 19  # (query, list) pairs of a chunk, roughly
 _CHUNKS = 4  # at least, where there are rows enough for two threads to share
-_BLOCK_VALUES = 1 << 20  # of rows prepared, or of scores, at a time
 
 
 def list_count(rows: int) -> int:
@@ -75,7 +72,7 @@ class Index:
         self.lists = list_count(len(real))
         self._memory = DEFAULT_MEMORY if max_memory is None else max_memory
         with one_thread():
-            self.centres = self._centres(rng)
+            self.centres = Centres.of(self.frame, real, self.lists, rng)
             self.of, self.norms = self._assigned(real)
         self.grouping = Grouping(real, self.of, self.lists)
 
@@ -123,8 +120,8 @@ class Index:
         """
         out = np.empty(rows.shape, np.int64)
         with one_thread():
-            for part, left, _ in self.prepared(queries):
-                order = np.argsort(left @ self.centres.T, axis=1)
+            for part, left, _ in self.centres.prepared(queries):
+                order = np.argsort(left @ self.centres.right.T, axis=1)
                 sizes = self.grouping.sizes[order]
                 before = np.empty(order.shape, np.int64)
                 np.put_along_axis(before, order, np.cumsum(sizes, axis=1) - sizes, axis=1)
@@ -134,55 +131,10 @@ class Index:
     def _depth(self, queries: int, k: int) -> int:
         return k if queries * k * self.real.shape[1] <= ALL_EXACT else min(k, 2)
 
-    def prepared(
-        self, rows: Rows, start: int = 0, stop: int | None = None
-    ) -> Iterator[tuple[slice, Scores, Scores]]:
-        """Yield slices of the rows as left sides of products, with their norms."""
-        width = max(rows.shape[1] + 2, self.lists)
-        step = max(16, _BLOCK_VALUES // width)
-        stop = len(rows) if stop is None else stop
-        for at in range(start, stop, step):
-            part = slice(at, min(at + step, stop))
-            yield part, *self.frame.left(rows, part)
-
-    def _centres(self, rng: np.random.Generator) -> Scores:
-        """Return the right sides (c, 0, |c|²) of the centres, for scores |c|² - 2 a.c."""
-        count, dimension = self.lists, self.real.shape[1]
-        sample = np.sort(rng.permutation(len(self.real))[: count * SAMPLED_PER_LIST])
-        some = Chosen(self.real, sample)
-        points = np.empty((len(sample), dimension), np.float32)
-        for block in row_blocks(len(sample), dimension, _BLOCK_VALUES):
-            points[block] = self.frame.right(some, block)[0][:, :dimension]
-        right = np.zeros((count, dimension + 2), np.float32)
-        chosen = points[rng.permutation(len(points))[:count]]
-        for _ in range(ROUNDS + 1):
-            right[:, :dimension] = chosen
-            right[:, -1] = np.einsum("ij,ij->i", chosen, chosen)
-            half = np.ascontiguousarray(right[:, :dimension].T)
-            nearest = np.empty(len(points), np.int32)
-            step = max(16, _BLOCK_VALUES // max(count, dimension))
-            for at in range(0, len(points), step):
-                scores = right[:, -1] - 2 * (points[at : at + step] @ half)
-                nearest[at : at + step] = scores.argmin(axis=1)
-            sizes = np.bincount(nearest, minlength=count)
-            member = csr_array(
-                (
-                    np.ones(len(points), np.float32),
-                    np.argsort(nearest, kind="stable"),
-                    np.concatenate([[0], np.cumsum(sizes)]),
-                ),
-                shape=(count, len(points)),
-            )
-            sums = np.asarray(member @ points)
-            filled = sizes > 0  # a centre without rows stays where it is
-            chosen = chosen.copy()
-            chosen[filled] = sums[filled] / sizes[filled, None].astype(np.float32)
-        return right
-
     def _assigned(self, rows: Rows) -> tuple[NDArray[np.int32], Scores]:
         lists, norms = np.empty(len(rows), np.int32), np.empty(len(rows), np.float32)
-        for part, left, squared in self.prepared(rows):
-            lists[part] = (left @ self.centres.T).argmin(axis=1)
+        for part, left, squared in self.centres.prepared(rows):
+            lists[part] = (left @ self.centres.right.T).argmin(axis=1)
             norms[part] = squared
         return lists, norms
 
@@ -217,7 +169,7 @@ class Index:
 
         def chunk(at: int) -> None:
             stop = min(at + step, len(queries))
-            Chunk(self, queries, grouping, at, stop, target, own).run(
+            Chunk(self.centres, queries, grouping, at, stop, target, own).run(
                 keys[at:stop], norms[at:stop], lists[at:stop], back, lock
             )
 
@@ -281,4 +233,4 @@ def working_memory(rows: int, dimension: int, lists: int) -> int:
 def _prepared_memory(rows: int, dimension: int, lists: int) -> int:
     """Bytes of a block of prepared rows with their scores and the order of these."""
     wide = max(dimension + 2, lists)
-    return 16 * min(rows * wide, max(16 * wide, _BLOCK_VALUES))
+    return 16 * min(rows * wide, max(16 * wide, BLOCK_VALUES))

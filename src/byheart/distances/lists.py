@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 from threading import Lock
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.distances.centres import Centres, Scores
 from byheart.distances.rows import Rows
 from byheart.distances.shortlists import EMPTY, Shortlists, indices, smallest
 from byheart.distances.tiles import SPARE, offer_columns, offer_rows, tile_shape
 
-if TYPE_CHECKING:
-    from byheart.distances.index import Index
-
 Keys = NDArray[np.int64]
-Scores = NDArray[np.float32]
 
 
 class Grouping:
@@ -40,7 +37,7 @@ class Chunk:
 
     def __init__(
         self,
-        index: Index,
+        centres: Centres,
         queries: Rows,
         grouping: Grouping,
         start: int,
@@ -48,7 +45,7 @@ class Chunk:
         target: int,
         own: bool,
     ):
-        self.index, self.grouping = index, grouping
+        self.centres, self.grouping = centres, grouping
         self.start, self.stop = start, stop
         self.queries, self.target, self.own = queries, target, own
         self.pieces, self.block = tile_shape(queries.shape[1])
@@ -67,20 +64,20 @@ class Chunk:
         """
         left = np.empty((self.stop - self.start, self.queries.shape[1] + 2), np.float32)
         readers, read = [], []
-        for part, rows, squared in self.index.prepared(self.queries, self.start, self.stop):
+        for part, rows, squared in self.centres.prepared(self.queries, self.start, self.stop):
             here = slice(part.start - self.start, part.stop - self.start)
             left[here], norms[here] = rows, squared
-            who, which, lists[here] = self._read(rows @ self.index.centres.T)
+            who, which, lists[here] = self._read(rows @ self.centres.right.T)
             readers.append(who + here.start)
             read.append(which)
         which = np.concatenate(read)
         by_list = np.argsort(which, kind="stable")
         who = np.concatenate(readers)[by_list]
-        ends = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=self.index.lists))])
+        ends = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=self.centres.count))])
         del read, readers, which, by_list
         tile = np.empty(self.pieces * self.block, np.float32)
         mask = np.empty(self.pieces * self.block, bool)
-        for number in range(self.index.lists):
+        for number in range(self.centres.count):
             asking = who[ends[number] : ends[number + 1]]
             first, last = self.grouping.start[number : number + 2]
             for at in range(first, last, self.pieces) if len(asking) else ():
@@ -121,7 +118,7 @@ class Chunk:
     ) -> None:
         """Meet the queries `asking` with the references first to last of the grouping."""
         members = self.grouping.order[first:last]
-        right, _ = self.index.frame.right(self.grouping.rows[members])
+        right, _ = self.centres.frame.right(self.grouping.rows[members])
         columns = Shortlists(len(members), 1 + SPARE)
         for at in range(0, len(asking), self.block):
             some = asking[at : at + self.block]
