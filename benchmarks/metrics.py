@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.calibration import GENERATED, setup
 from byheart import audit
 from byheart.auditing import family, further_metrics, metrics
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.distances.neighbours import two_way, within
 
 SETTINGS = (  # share copied, noise, blur
@@ -61,16 +62,14 @@ def one(setting: tuple[float, float, float], seed: list[int]) -> list[float]:
     share, noise, blur = setting
     case = setup(round(share * GENERATED), noise, blur, rng)
     distances = case.distances
-    found = metrics.measure(
-        "all",
-        distances.table,
-        distances.among_real,
-        case.pool.training,
+    tables = NeighbourTables(
         case.generated,
         case.pool.rows,
-        0.05,
-        rng,
+        case.pool.training,
+        distances.table,
+        distances.among_real,
     )
+    found = metrics.measure("all", tables, 0.05, rng)
     pooled = family.run(case.pool, distances, case.points.scores, 299, rng).pooled
     z = found["c_t"].value
     return [*(found[name].value for name in COLUMNS), z < -1.645, pooled.p_value <= 0.05]
@@ -82,9 +81,9 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _further(table, among, training, made, real, level, rng) -> None:
-    further_metrics.by_further_passes(among, training, made, real, level, rng)
-    further_metrics.by_heldout_distances(table, among, training, made, real, level, rng)
+def _further(tables: NeighbourTables, rng: np.random.Generator) -> None:
+    further_metrics.by_further_passes(tables, 0.05, rng)
+    further_metrics.by_heldout_distances(tables, 0.05, rng)
 
 
 def cost(rows: int, dimension: int, seed: int, repeats: int) -> None:
@@ -92,12 +91,15 @@ def cost(rows: int, dimension: int, seed: int, repeats: int) -> None:
     train, heldout, made = (rng.normal(size=(rows, dimension)).astype(np.float32) for _ in range(3))
     real, training = np.concatenate([train, heldout]), np.arange(2 * rows) < rows
     table, among = two_way(made, real), within(real)
-    common = (training, made, real, 0.05)
+
+    def fresh() -> NeighbourTables:  # anew, so that nothing is known from the round before
+        return NeighbourTables(made, real, training, table, among)
+
     times = np.array(
         [
             (
-                seconds(lambda: metrics.from_tables(table, among, *common)),
-                seconds(lambda: _further(table, among, *common, rng)),
+                seconds(lambda: metrics.from_tables(fresh(), 0.05)),
+                seconds(lambda: _further(fresh(), rng)),
                 seconds(lambda: audit(train, heldout, made)),
             )
             for _ in range(repeats)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from byheart.auditing.geometry import around_training, judge
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.distances.dimension import LocalDimension, from_distances
-from byheart.distances.neighbours import within
+from byheart.distances.neighbours import two_way, within
 from byheart.errors import InputError
 
 
@@ -64,13 +65,17 @@ def test_copies_lower_the_dimension_around_training_rows():
     real, training = rng.normal(size=(1200, 4)), np.arange(1200) < 600
     honest = rng.normal(size=(1200, 4))
     copier = np.concatenate([real[:60], real[60:120] + 1e-6, honest[:600]])
+
+    def tables(made):
+        return NeighbourTables(made, real, training, two_way(made, real), within(real))
+
     for made, share in ((honest, 0.0), (copier, 120 / 600)):
-        found = around_training(within(real), training, made, real, 0.05, rng)
+        found = around_training(tables(made), 0.05, rng)
         kinds = [one.kind for one in judge(*found)]
         less = kinds.count("overfitting-driven") / len(kinds)
         # Exact copies have dimension 0, those at 1e-6 about 18/13; by chance .3% of 600 rows.
         assert share - 0.02 <= less <= share + 0.02
-    assert around_training(within(real), training, made[:2], real, 0.05, rng) is None
+    assert around_training(tables(made[:2]), 0.05, rng) is None
 
 
 def test_other_numbers_of_points_are_refused():

@@ -12,6 +12,7 @@ from byheart.auditing import balls, further_metrics, metrics, phases
 from byheart.auditing.extraction import extraction_scores
 from byheart.auditing.further_metrics import BALL_NEIGHBOURS
 from byheart.auditing.metric_definitions import DEFINITIONS, share_metric
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.distances.neighbours import two_way, within
 
 K = BALL_NEIGHBOURS
@@ -24,7 +25,8 @@ def measured(train, heldout, generated, seed=0, k=32, level=0.05, chosen="all"):
     order = rng.permutation(len(real))
     real, training = real[order], order < len(train)
     table, among = two_way(generated, real, k), within(real, k)
-    return metrics.measure(chosen, table, among, training, generated, real, level, rng)
+    tables = NeighbourTables(generated, real, training, table, among)
+    return metrics.measure(chosen, tables, level, rng)
 
 
 def values(found):
@@ -205,8 +207,8 @@ def test_intervals_cover_what_they_say():
     among = within(real)
 
     def draw(made):
-        table = two_way(made, real)
-        return metrics.measure("all", table, among, training, made, real, 0.1, rng)
+        tables = NeighbourTables(made, real, training, two_way(made, real), among)
+        return metrics.measure("all", tables, 0.1, rng)
 
     repeats, seen, recalls = 60, [], []
     fixed = 1.2 * rng.normal(size=(100, 3))

@@ -38,9 +38,9 @@ from byheart.auditing.metric_definitions import (
     metric,
     share_metric,
 )
-from byheart.auditing.nearest_training import nearest_training
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.auditing.result import Metric
-from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
+from byheart.distances.neighbours import two_way, within
 from byheart.distances.rows import Chosen, Rows, Stacked, extent, row_blocks
 from byheart.distances.unit import Unit
 
@@ -52,68 +52,55 @@ _GRAM_VALUES = 1 << 17  # values of a block of rows for the cosines
 
 
 def by_further_passes(
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    rng: np.random.Generator,
-    max_memory: int | None = None,
+    tables: NeighbourTables, level: float, rng: np.random.Generator
 ) -> dict[str, Metric]:
     """Return the metrics that need more than the audit's tables.
 
-    Arguments as for `from_tables`; rng chooses the rows of the Vendi score and of the dimensions.
-    Cost in products of m x N values: one for precision and density, one for recall and half of
-    m x m, one or two of m x n for the memorization distance, one of m x 1,000 for the dimensions.
+    level: the intervals' chance to miss. rng chooses the rows of the Vendi score, of FLD's gap and
+    of the dimensions. Cost in products of m x N values: one for precision and density, one for
+    recall and half of m x m, one or two of m x n for the memorization distance, one of m x 1,000
+    for the dimensions.
 
     >>> rng = np.random.default_rng(0)
     >>> real, made = rng.normal(size=(80, 3)), rng.normal(size=(40, 3))
-    >>> found = by_further_passes(within(real), np.arange(80) < 40, made, real, 0.05, rng)
+    >>> found = by_further_passes(
+    ...     NeighbourTables(made, real, np.arange(80) < 40, two_way(made, real), within(real)),
+    ...     0.05,
+    ...     rng,
+    ... )
     >>> found["precision"].value, found["recall"].value
     (0.95, 0.9625)
     """
+    generated, real, among_real = tables.generated, tables.real, tables.among_real
+    memory = tables.max_memory
     k = min(BALL_NEIGHBOURS, among_real.distances.shape[1])
-    around = balls.counts(generated, real, among_real.distances[:, k - 1], max_memory=max_memory)
+    around = balls.counts(generated, real, among_real.distances[:, k - 1], max_memory=memory)
     found = {
         "precision": share_metric("precision", int((around > 0).sum()), len(generated), level),
         "density": metric("density", *mean_interval(around / k, level)),
     }
-    among_generated = within(generated, BALL_NEIGHBOURS, max_memory=max_memory).distances
+    among_generated = within(generated, BALL_NEIGHBOURS, max_memory=memory).distances
     if among_generated.size:
-        back = balls.covered(real, generated, among_generated[:, -1], max_memory=max_memory)
+        back = balls.covered(real, generated, among_generated[:, -1], max_memory=memory)
         found["recall"] = share_metric("recall", int(back.sum()), len(real), level)
-    cosines = cosine_distances(generated, Chosen(real, np.flatnonzero(training)), max_memory)
+    cosines = cosine_distances(generated, tables.train, memory)
     found["memorization_distance"] = metric("memorization_distance", *mean_interval(cosines, level))
     some = rng.permutation(len(generated))[:VENDI_ROWS]
     # The largest possible score is the number of rows.
     found["vendi_score"] = Metric(
         vendi(Chosen(generated, some)), None, "maximize", 1.0, float(len(some))
     )
-    return (
-        found
-        | _gap(training, generated, real, level, rng)
-        | _dimensions(among_real, training, generated, real, level, rng, max_memory)
-    )
+    return found | _gap(tables, level, rng) | _dimensions(tables, level, rng)
 
 
-def _gap(
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    rng: np.random.Generator,
-) -> dict[str, Metric]:
+def _gap(tables: NeighbourTables, level: float, rng: np.random.Generator) -> dict[str, Metric]:
     """Return FLD's gap; nothing without held-out rows, or without any spread in them."""
-    if training.all():
+    if tables.training.all():
         return {}
-    most = max(2, min(GAP_ROWS, GAP_VALUES // real.shape[1]))
+    most = max(2, min(GAP_ROWS, GAP_VALUES // tables.real.shape[1]))
     t, h, g = (
-        np.asarray(rows[rng.permutation(which)[:most]], dtype=np.float64)
-        for rows, which in (
-            (real, np.flatnonzero(training)),
-            (real, np.flatnonzero(~training)),
-            (generated, np.arange(len(generated))),
-        )
+        np.asarray(rows[rng.permutation(len(rows))[:most]], dtype=np.float64)
+        for rows in (tables.train, tables.heldout, tables.generated)
     )
     if not (h.max(axis=0) > h.min(axis=0)).any():
         return {}
@@ -121,16 +108,10 @@ def _gap(
 
 
 def _dimensions(
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    rng: np.random.Generator,
-    max_memory: int | None,
+    tables: NeighbourTables, level: float, rng: np.random.Generator
 ) -> dict[str, Metric]:
     """Return what `auditing.geometry` finds around training rows; nothing for too few rows."""
-    around = geometry.around_training(among_real, training, generated, real, level, rng, max_memory)
+    around = geometry.around_training(tables, level, rng)
     if around is None or not math.isfinite(typical := float(np.median(around[1].values))):
         return {}
     ends = median_interval(around[1].values, level, math.inf)
@@ -146,59 +127,45 @@ def _dimensions(
 
 
 def by_heldout_distances(
-    table: TwoWay,
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    rng: np.random.Generator,
-    max_memory: int | None = None,
+    tables: NeighbourTables, level: float, rng: np.random.Generator
 ) -> dict[str, Metric]:
     """Return the metrics whose thresholds are distances from held-out to training rows.
 
     None with fewer than 2 held-out rows. Cost: half of m x m and half of h x h values for the
     shares of `phases` (G with itself), one of m x n for the distinct rows.
     """
-    if (~training).sum() < 2 or len(generated) < 2:
+    if len(tables.heldout) < 2 or len(tables.generated) < 2:
         return {}
-    train = Chosen(real, np.flatnonzero(training))
-    near, _ = nearest_training(table.forward, training, 1, generated, train, max_memory)
-    own, _ = nearest_training(among_real, training, 1, real, train, max_memory, training)
-    heldout_to_train = own[~training, 0]
+    to_train = tables.to_train[0][:, 0]
+    heldout_to_train = tables.real_to_train[~tables.training]
     found = phases.classify(
-        near[:, 0],
+        to_train,
         heldout_to_train,
-        Chosen(real, np.flatnonzero(~training)),
-        generated,
+        tables.heldout,
+        tables.generated,
         level=level,
         rng=rng,
-        max_memory=max_memory,
+        max_memory=tables.max_memory,
     )
     shares = (found.memorized, found.spurious, found.generalized)
     return {
         f"{phase}_share": metric(f"{phase}_share", share.value, share.interval)
         for phase, share in zip(phases.PHASES, shares, strict=True)
-    } | _extracted(near[:, 0], heldout_to_train, train, generated, level, max_memory)
+    } | _extracted(to_train, heldout_to_train, tables, level)
 
 
 def _extracted(
-    to_train: Floats,
-    heldout_to_train: Floats,
-    train: Rows,
-    generated: Rows,
-    level: float,
-    max_memory: int | None,
+    to_train: Floats, heldout_to_train: Floats, tables: NeighbourTables, level: float
 ) -> dict[str, Metric]:
     """Return AMS and UMS within the radius that holds 1% of the held-out rows."""
-    m = len(generated)
+    m = len(tables.generated)
     radius = float(np.quantile(heldout_to_train, HELD_OUT))
-    back = two_way(train, generated, 2, max_memory=max_memory).forward
+    back = two_way(tables.train, tables.generated, 2, max_memory=tables.max_memory).forward
     hit = back.distances[:, 0] <= radius
     single = hit & (back.distances[:, 1] > radius)
     alone = np.bincount(back.indices[single, 0], minlength=m).astype(np.float64)
     distinct = int(hit.sum())
-    low, high = distinct_interval(distinct, alone, len(train), level)
+    low, high = distinct_interval(distinct, alone, len(tables.train), level)
     return {
         "ams": share_metric("ams", int((to_train <= radius).sum()), m, level),
         "ums": metric("ums", distinct / m, (low / m, high / m)),

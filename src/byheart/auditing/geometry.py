@@ -33,9 +33,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.distances.dimension import NEIGHBOURS, LocalDimension, from_distances
-from byheart.distances.neighbours import Neighbours, two_way
-from byheart.distances.rows import Chosen, Rows
+from byheart.distances.neighbours import two_way
+from byheart.distances.rows import Chosen
 from byheart.errors import InputError
 from byheart.intervals import Interval
 
@@ -135,29 +136,27 @@ def _read(dimension: LocalDimension, i: int) -> tuple[float, Interval]:
 
 
 def around_training(
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    rng: np.random.Generator,
-    max_memory: int | None = None,
+    tables: NeighbourTables, level: float, rng: np.random.Generator
 ) -> tuple[LocalDimension, LocalDimension] | None:
     """Return the dimension of G and of R around at most 1,000 random training rows.
 
-    Arguments as for `further_metrics.by_further_passes`. None where either set has fewer than
-    3 neighbours to offer. Cost: one product of at most 1,000 x m values.
+    None where either set has fewer than 3 neighbours to offer. Cost: one product of at most
+    1,000 x m values.
 
     >>> from byheart.distances.neighbours import within
     >>> rng = np.random.default_rng(0)
     >>> real, training = rng.normal(size=(80, 3)), np.arange(80) < 40
-    >>> copies, data = around_training(within(real), training, real[:40], real, 0.05, rng)
+    >>> made = real[:40]
+    >>> tables = NeighbourTables(made, real, training, two_way(made, real), within(real))
+    >>> copies, data = around_training(tables, 0.05, rng)
     >>> float(copies.values.max()), bool(data.values.min() > 1)
     (0.0, True)
     """
-    k = min(NEIGHBOURS, among_real.distances.shape[1], len(generated))
+    generated, own = tables.generated, tables.among_real.distances
+    k = min(NEIGHBOURS, own.shape[1], len(generated))
     if k < 3:
         return None
-    rows = rng.permutation(np.flatnonzero(training))[:ROWS]
-    made = two_way(Chosen(real, rows), generated, k, max_memory=max_memory).forward.distances
-    return from_distances(made, level), from_distances(among_real.distances[rows, :k], level)
+    rows = rng.permutation(np.flatnonzero(tables.training))[:ROWS]
+    around = Chosen(tables.real, rows)
+    made = two_way(around, generated, k, max_memory=tables.max_memory).forward.distances
+    return from_distances(made, level), from_distances(own[rows, :k], level)

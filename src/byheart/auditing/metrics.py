@@ -38,6 +38,7 @@ from byheart.auditing.further_metrics import (
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.metric_definitions import median_interval, metric, share_metric
 from byheart.auditing.nearest_training import nearest_training
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.auditing.result import Metric
 from byheart.distances.neighbours import Neighbours, TwoWay
 from byheart.distances.rows import Chosen, Rows
@@ -46,78 +47,46 @@ Floats = NDArray[np.float64]
 
 
 def measure(
-    chosen: str,
-    table: TwoWay,
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    rng: np.random.Generator,
-    max_memory: int | None = None,
+    chosen: str, tables: NeighbourTables, level: float, rng: np.random.Generator
 ) -> dict[str, Metric]:
     """Return the metrics of `from_tables`, and with chosen = "all" those of further passes too."""
-    found = from_tables(table, among_real, training, generated, real, level, max_memory)
+    found = from_tables(tables, level)
     if chosen == "all":
-        found |= by_further_passes(among_real, training, generated, real, level, rng, max_memory)
-        found |= by_heldout_distances(
-            table, among_real, training, generated, real, level, rng, max_memory
-        )
+        found |= by_further_passes(tables, level, rng)
+        found |= by_heldout_distances(tables, level, rng)
     return found
 
 
-def from_tables(
-    table: TwoWay,
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    generated: Rows,
-    real: Rows,
-    level: float,
-    max_memory: int | None = None,
-) -> dict[str, Metric]:
+def from_tables(tables: NeighbourTables, level: float) -> dict[str, Metric]:
     """Return the metrics that the audit's neighbour tables hold.
 
-    table: (m, k) nearest real rows of each generated row and the other way; among_real: (N, k')
-    nearest other real rows; training: (N,) True for training rows, all True without held-out rows;
-    generated (m, d) and real (N, d) are read only for rows whose lists name too few training rows
-    (which takes |H| far above |T|). level: the intervals' chance to miss.
+    level: the intervals' chance to miss.
 
     >>> from byheart.distances.neighbours import two_way, within
     >>> rng = np.random.default_rng(0)
     >>> real, made = rng.normal(size=(80, 3)), rng.normal(size=(40, 3))
     >>> found = from_tables(
-    ...     two_way(made, real), within(real), np.arange(80) < 40, made, real, 0.05
+    ...     NeighbourTables(made, real, np.arange(80) < 40, two_way(made, real), within(real)), 0.05
     ... )
     >>> round(found["nearest_share"].value, 3)
     0.475
     """
-    rows = len(table.forward.distances)
-    train = Chosen(real, np.flatnonzero(training))
-    # The two nearest training rows of a generated row, and the nearest other of a real row.
-    near, which = nearest_training(table.forward, training, 2, generated, train, max_memory)
-    own, _ = nearest_training(among_real, training, 1, real, train, max_memory, training)
-    close = int(controls.reproduces(table.forward).sum())
-    authentic = int((near[:, 0] > own[training, 0][which[:, 0]]).sum())
-    ratio = np.where(near[:, 1] > 0, near[:, 0] / np.where(near[:, 1] > 0, near[:, 1], 1.0), 1.0)
+    forward, among_real, training = tables.table.forward, tables.among_real, tables.training
+    rows = len(forward.distances)
+    (near, which), own = tables.to_train, tables.real_to_train
+    authentic = int((near[:, 0] > own[training][which[:, 0]]).sum())
     k = min(BALL_NEIGHBOURS, among_real.distances.shape[1])
     radii = among_real.distances[:, k - 1]
     found = {
-        "near_copy_share": share_metric("near_copy_share", close, rows, level),
+        "near_copy_share": _near_copies(forward, level),
         "authenticity": share_metric("authenticity", authentic, rows, level),
-        "nearest_distance_ratio": metric(
-            "nearest_distance_ratio", float(np.median(ratio)), median_interval(ratio, level)
-        ),
-        "coverage": metric("coverage", *_coverage(table, radii, level)),
+        "nearest_distance_ratio": _distance_ratio(near, level),
+        "coverage": metric("coverage", *_coverage(tables.table, radii, level)),
+        **_median_distance_ratio(forward, among_real),
     }
-    scale = float(np.median(among_real.distances[:, 0]))
-    if scale > 0:
-        typical = float(np.median(table.forward.distances[:, 0]))
-        found["median_distance_ratio"] = metric("median_distance_ratio", typical / scale, None)
     if not training.all():
-        found["nearest_share"] = share_metric(
-            "nearest_share", _nearer_to_train(table.forward, training, near[:, 0]), rows, level
-        )
-        value, interval = data_copying(near[:, 0], own[~training, 0], level)
+        found["nearest_share"] = _nearest_share(forward, training, near[:, 0], level)
+        value, interval = data_copying(near[:, 0], own[~training], level)
         found["c_t"] = metric("c_t", value, interval)
     return found
 
@@ -139,29 +108,17 @@ def from_sample(
     rows; training: (N,) of all real rows `real`. All tables are exact. The intervals are over the
     sample. Authenticity and C_T are not among them: they need all rows.
     """
-    rows = len(forward.distances)
     train = Chosen(real, np.flatnonzero(training))
     near, _ = nearest_training(forward, training, 2, generated, train, max_memory)
-    second = near[:, -1]  # a single training row is its own second
-    ratio = np.where(second > 0, near[:, 0] / np.where(second > 0, second, 1.0), 1.0)
     k = min(BALL_NEIGHBOURS, among_real.distances.shape[1])
     covered = int((backward.distances[:, 0] <= among_real.distances[:, k - 1]).sum())
-    close = int(controls.reproduces(forward).sum())
-    found = {
-        "near_copy_share": share_metric("near_copy_share", close, rows, level),
-        "nearest_distance_ratio": metric(
-            "nearest_distance_ratio", float(np.median(ratio)), median_interval(ratio, level)
-        ),
+    return {
+        "near_copy_share": _near_copies(forward, level),
+        "nearest_distance_ratio": _distance_ratio(near, level),
         "coverage": share_metric("coverage", covered, len(among_real.distances), level),
-        "nearest_share": share_metric(
-            "nearest_share", _nearer_to_train(forward, training, near[:, 0]), rows, level
-        ),
+        "nearest_share": _nearest_share(forward, training, near[:, 0], level),
+        **_median_distance_ratio(forward, among_real),
     }
-    scale = float(np.median(among_real.distances[:, 0]))
-    if scale > 0:
-        typical = float(np.median(forward.distances[:, 0]))
-        found["median_distance_ratio"] = metric("median_distance_ratio", typical / scale, None)
-    return found
 
 
 def data_copying(
@@ -204,9 +161,33 @@ def _coverage(
     return value, (min(low, value - half), max(high, value + half))
 
 
-def _nearer_to_train(forward: Neighbours, training: NDArray[np.bool_], to_train: Floats) -> float:
-    """Count the generated rows nearer to T than to H, ties half."""
+def _near_copies(forward: Neighbours, level: float) -> Metric:
+    close = int(controls.reproduces(forward).sum())
+    return share_metric("near_copy_share", close, len(forward.distances), level)
+
+
+def _distance_ratio(near: Floats, level: float) -> Metric:
+    """Return the median of d_T/d_T2; near: (m, 2), or (m, 1): a single row is its own second."""
+    second = near[:, -1]
+    ratio = np.where(second > 0, near[:, 0] / np.where(second > 0, second, 1.0), 1.0)
+    return metric("nearest_distance_ratio", float(np.median(ratio)), median_interval(ratio, level))
+
+
+def _median_distance_ratio(forward: Neighbours, among_real: Neighbours) -> dict[str, Metric]:
+    """Return the ratio of the medians; nothing where most real rows have an equal twin."""
+    scale = float(np.median(among_real.distances[:, 0]))
+    if scale == 0:
+        return {}
+    typical = float(np.median(forward.distances[:, 0]))
+    return {"median_distance_ratio": metric("median_distance_ratio", typical / scale, None)}
+
+
+def _nearest_share(
+    forward: Neighbours, training: NDArray[np.bool_], to_train: Floats, level: float
+) -> Metric:
+    """Return the share of generated rows nearer to T than to H, ties half."""
     nearest = forward.distances[:, 0]
     inside = training[forward.indices]
     tied = ((forward.distances == nearest[:, None]) & ~inside).any(axis=1)
-    return float((to_train == nearest).sum() - tied[to_train == nearest].sum() / 2)
+    count = float((to_train == nearest).sum() - tied[to_train == nearest].sum() / 2)
+    return share_metric("nearest_share", count, len(nearest), level)

@@ -33,6 +33,7 @@ from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
 from byheart.auditing.metric_definitions import CHOICES
 from byheart.auditing.metrics import measure
+from byheart.auditing.neighbour_tables import NeighbourTables
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.sets import Sets
@@ -188,17 +189,10 @@ def _without_heldout(
     made = held(vectors.generated, budget.spare // 3)
     table = two_way(made, vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine)
     among = within(vectors.train, NEIGHBOURS, max_memory=budget.search, engine=engine)
-    found = measure(
-        frame.parameters["metrics"],
-        table,
-        among,
-        np.ones(len(vectors.train), bool),
-        made,
-        vectors.train,
-        settings.level,
-        np.random.default_rng(settings.seed),
-        budget.search,
-    )
+    everyone = np.ones(len(vectors.train), bool)
+    tables = NeighbourTables(made, vectors.train, everyone, table, among, budget.search)
+    rng = np.random.default_rng(settings.seed)
+    found = measure(frame.parameters["metrics"], tables, settings.level, rng)
     return replace(frame, metrics=found)
 
 
@@ -342,14 +336,11 @@ def _against_heldout(
         if sample
         else measure(
             frame.parameters["metrics"],
-            distances.table,
-            among_real,
-            pool.training,
-            made,
-            pool.rows,
+            NeighbourTables(
+                made, pool.rows, pool.training, distances.table, among_real, budget.search
+            ),
             settings.level,
             next(streams),
-            budget.search,
         ),
         parameters={
             **frame.parameters,
