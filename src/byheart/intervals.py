@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import betaincinv, ndtri
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv, ndtri, stdtrit
 
 Interval = tuple[float, float]
 
@@ -82,6 +82,34 @@ def _edge(excess: Any, inside: float, outside: float) -> float:
         else:
             inside = middle
     return outside
+
+
+def student_half_width(values: ArrayLike, level: float = 0.05) -> float:
+    """Half of Student's t interval of the mean of (n,) values; infinite for fewer than two.
+
+    >>> round(student_half_width([1.0, 2.0, 3.0]), 3)
+    2.484
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return math.inf
+    return _half_width(array, float(stdtrit(len(array) - 1, 1 - level / 2)))
+
+
+def normal_half_width(values: ArrayLike, level: float = 0.05) -> float:
+    """Half of the normal interval of the mean of (n,) values; infinite for fewer than two.
+
+    >>> round(normal_half_width([1.0, 2.0, 3.0]), 3)
+    1.132
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return math.inf
+    return _half_width(array, float(ndtri(1 - level / 2)))
+
+
+def _half_width(values: NDArray[np.float64], quantile: float) -> float:
+    return quantile * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def bootstrap(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtri
+from scipy.special import bdtr
 
 from byheart import intervals
 from byheart.auditing.result import Metric
@@ -79,7 +79,7 @@ def mean_interval(values: Floats, level: float) -> tuple[float, tuple[float, flo
     mean = float(values.mean())
     if len(values) < 2:
         return mean, None
-    half = float(ndtri(1 - level / 2) * values.std(ddof=1)) / math.sqrt(len(values))
+    half = intervals.normal_half_width(values, level)
     return mean, (mean - half, mean + half)
 
 

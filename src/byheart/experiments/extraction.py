@@ -37,10 +37,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from byheart import _check
-from byheart.auditing.extraction import compare
 from byheart.diffusion.denoisers import Denoiser
 from byheart.diffusion.guidance import Classifier, GuidedDenoiser
 from byheart.diffusion.samplers import AncestralSampler, EulerSampler, HeunSampler
+from byheart.distances.neighbours import two_way
 from byheart.errors import InputError, UsageError
 from byheart.experiments.extraction_result import (
     Compute,
@@ -224,7 +224,8 @@ def held_out_radius(train: Any, heldout: Any, quantile: float = 0.01) -> float:
     t, h = _check.matrix(train, "train"), _check.matrix(heldout, "heldout")
     if t.shape[1] != h.shape[1]:
         raise InputError(f"train and heldout must have the same columns: {t.shape}, {h.shape}")
-    nearest = compare(h.astype(np.float64), t.astype(np.float64), "distance").min(axis=1)
+    dtype = np.result_type(t, h)
+    nearest = two_way(h.astype(dtype), t.astype(dtype), 1).forward.distances[:, 0]
     return float(np.quantile(nearest, _check.fraction(quantile, "quantile")))
 
 

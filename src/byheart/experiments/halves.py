@@ -25,20 +25,18 @@ split.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from byheart import _check
 from byheart.diffusion.samplers import Sampler
 from byheart.distances.neighbours import two_way
 from byheart.errors import InputError
-from byheart.intervals import Interval, wilson
+from byheart.intervals import Interval, normal_half_width, wilson
 
 Array = NDArray[np.float64]
 Fit = Callable[[Array, int], Sampler]
@@ -170,7 +168,7 @@ def train_halves(
 def _mean(values: Array, level: float) -> Mean:
     """Return the mean of (m,) values with its normal interval."""
     value = float(values.mean())
-    half = float(-ndtri(level / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    half = normal_half_width(values, level)
     return Mean(value, (value - half, value + half))
 
 

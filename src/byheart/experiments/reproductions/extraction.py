@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from byheart.auditing.memorization_divergence import (
     memorization_divergence,
@@ -44,7 +43,7 @@ from byheart.experiments.reproduction import (
     Table,
 )
 from byheart.experiments.surrogate_labels import centred
-from byheart.intervals import Interval
+from byheart.intervals import Interval, student_half_width
 from byheart.threads import one_thread
 
 Array = NDArray[np.float64]
@@ -156,9 +155,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
     (1.0, (1.0, 1.0))
     """
     mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, (-math.inf, math.inf)
-    half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    half = student_half_width(values)
     return mean, (mean - half, mean + half)
 
 

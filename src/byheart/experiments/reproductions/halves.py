@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from byheart.diffusion import (
     Denoiser,
@@ -35,7 +34,7 @@ from byheart.experiments.halves import Halves, compare_halves, train_halves
 from byheart.experiments.material import digits
 from byheart.experiments.record import Outcome
 from byheart.experiments.reproduction import Claim, Graph, Laboratory, Reproduction, Series, Table
-from byheart.intervals import Interval
+from byheart.intervals import Interval, student_half_width
 from byheart.theory.agreement import factor_overlap, isotropic_agreement, linear_agreement
 from byheart.theory.linear_model import MultiStepLinear
 
@@ -105,9 +104,7 @@ class Cell:
         return float(self.figures[name].mean())
 
     def interval(self, name: str, level: float = 0.05) -> Interval:
-        values = self.figures[name]
-        error = float(values.std(ddof=1)) / math.sqrt(len(values))
-        half = float(stdtrit(len(values) - 1, 1 - level / 2)) * error
+        half = student_half_width(self.figures[name], level)
         return self.mean(name) - half, self.mean(name) + half
 
     def text(self, name: str) -> str:

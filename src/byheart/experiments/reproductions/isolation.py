@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from byheart.distances.isolation import isolation
 from byheart.experiments.coverage_score import (
@@ -32,6 +31,7 @@ from byheart.experiments.plan import Plan
 from byheart.experiments.reproduction import Claim, Graph, Laboratory, Reproduction, Series, Table
 from byheart.experiments.reproductions.phases import draw_digits
 from byheart.experiments.retrieval import Array, retrieve
+from byheart.intervals import student_half_width
 from byheart.threads import one_thread
 
 PAPER = "arXiv 2606.14390v1"
@@ -193,11 +193,7 @@ def _known(runs: Sequence[CoverageScore], third: int) -> Array:
 
 def _mean(values: Array) -> tuple[float, float]:
     """Return the mean over runs and the half-width of its 95% interval by Student's t."""
-    runs = len(values)
-    if runs < 2:
-        return float(values.mean()) if runs else math.nan, math.inf
-    error = float(values.std(ddof=1)) / math.sqrt(runs)
-    return float(values.mean()), float(stdtrit(runs - 1, 0.975)) * error
+    return float(values.mean()) if len(values) else math.nan, student_half_width(values)
 
 
 def _held_table(held: dict[tuple[int, float], tuple[Area, int, int]]) -> Table:

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from byheart.auditing.phases import PHASES, Phases, phases
 from byheart.experiments.material import digits
@@ -22,7 +21,7 @@ from byheart.experiments.phase_graph import phase_graph
 from byheart.experiments.record import Record
 from byheart.experiments.reproduction import Claim, Laboratory, Reproduction, Table
 from byheart.experiments.retrieval import Array, circle, recall_level, retrieval_records
-from byheart.intervals import wilson
+from byheart.intervals import student_half_width, wilson
 from byheart.theory.associative_memory import collapse_level, ring_radius
 from byheart.threads import one_thread
 
@@ -177,7 +176,7 @@ def _ring(records: Sequence[Record]) -> Claim:
     radii = np.array(
         [float(r.outcome.figures["radius"]) for r in records if r.n == largest and r.outcome]
     )
-    half = float(stdtrit(len(radii) - 1, 0.975)) * float(radii.std(ddof=1)) / np.sqrt(len(radii))
+    half = student_half_width(radii)
     beta = 1 / (2 * CIRCLE_LEVEL**2)
     shift, exact = 1 - float(radii.mean()), 1 - ring_radius(beta)
     error = abs(shift / exact - 1)  # a finite circle is not quite the ring
