@@ -50,6 +50,15 @@ def matrix(x: Any, role: str) -> NDArray[np.floating[Any]]:
     return array
 
 
+def float64_matrix(x: Any, role: str) -> NDArray[np.float64]:
+    """Return `x` as `matrix` does, but always in float64.
+
+    >>> float64_matrix(np.ones((1, 2), np.float16), "train").dtype
+    dtype('float64')
+    """
+    return matrix(x, role).astype(np.float64, copy=False)
+
+
 def integer(value: Any, name: str, minimum: int, maximum: int | None = None) -> int:
     """Return `value` as an int in [minimum, maximum], or raise UsageError.
 

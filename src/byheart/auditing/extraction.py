@@ -119,7 +119,7 @@ def extraction_scores(
     (1.0, 0.5, 0.0)
     """
     sets = [
-        _check.matrix(x, role).astype(np.float64, copy=False)
+        _check.float64_matrix(x, role)
         for x, role in ((train, "train"), (heldout, "heldout"), (generated, "generated"))
     ]
     if len({x.shape[1] for x in sets}) > 1:

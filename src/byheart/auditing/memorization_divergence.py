@@ -85,8 +85,8 @@ def memorization_divergence(
     >>> abs(found.difference) < 4 * found.difference_error
     True
     """
-    t = _check.matrix(train, "train").astype(np.float64, copy=False)
-    h = _check.matrix(heldout, "heldout").astype(np.float64, copy=False)
+    t = _check.float64_matrix(train, "train")
+    h = _check.float64_matrix(heldout, "heldout")
     if t.shape[1] != h.shape[1]:
         raise InputError(
             f"train and heldout must have the same columns, got {t.shape} and {h.shape}"

@@ -97,7 +97,7 @@ class EmpiricalDenoiser(Denoiser):
     """
 
     def __init__(self, points: Any) -> None:
-        points = _points(points, "points")
+        points = _check.float64_matrix(points, "points")
         self._centre = points.mean(axis=0)
         self._centred = points - self._centre
         self._half_squares = 0.5 * np.einsum("ij,ij->i", self._centred, self._centred)
@@ -216,7 +216,7 @@ class LinearDenoiser(Denoiser):
         >>> LinearDenoiser.fit([[0.0], [2.0]]).mean(np.array([[5.0]]), 1.0).round(6).tolist()
         [[3.666667]]
         """
-        points = _points(points, "points")
+        points = _check.float64_matrix(points, "points")
         if len(points) < 2:
             raise InputError("points: one row has no covariance; pass at least 2 rows")
         if noise_floor != 0:
@@ -258,7 +258,7 @@ class GaussianMixtureDenoiser(Denoiser):
     """
 
     def __init__(self, weights: Any, means: Any, covariances: Any) -> None:
-        means = _points(means, "means")
+        means = _check.float64_matrix(means, "means")
         weights = _check.matrix(np.asarray(weights)[None], "weights")[0].astype(np.float64)
         if weights.shape != (len(means),) or len(covariances) != len(means):
             raise InputError(
@@ -322,10 +322,6 @@ def _normalise(log_weights: Array) -> Array:
     return log_sums
 
 
-def _points(points: Any, name: str) -> Array:
-    return _check.matrix(points, name).astype(np.float64, copy=False)
-
-
 def check_query(denoiser: Denoiser, y: Array, noise_level: float) -> tuple[Array, float]:
     """Return y as float64 and s as a float; UsageError as `Denoiser.mean` promises."""
     y = np.asarray(y, dtype=np.float64)
@@ -339,7 +335,7 @@ def check_query(denoiser: Denoiser, y: Array, noise_level: float) -> tuple[Array
 
 def _eigen(covariance: Any, d: int, name: str) -> tuple[Array, Array]:
     """Return eigenvalues (d,) and eigenvectors (d, d) of a valid covariance, else InputError."""
-    array = _points(covariance, name)
+    array = _check.float64_matrix(covariance, name)
     if array.shape != (d, d):
         raise InputError(f"{name}: expected shape ({d}, {d}), got {array.shape}")
     # Rounding in a product A^T A is far below 1e-10 of its size; a mistake is far above.

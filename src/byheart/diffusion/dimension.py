@@ -132,12 +132,7 @@ def flipd(
     """
     levels = positive_levels(noise_levels)
     y, _ = check_query(denoiser, points, float(levels[0]))
-    d = denoiser.dimension
-    if probes is None and d > EXACT_DIMENSION:
-        probes = PROBES
-    signs = None
-    if probes is not None:
-        signs = random_signs((len(y), _check.integer(probes, "probes", 2), d), rng)
+    signs = probe_signs(y, probes, PROBES, rng)
     values, errors, residuals = np.empty((3, len(y), len(levels)))
     for i, s in enumerate(levels):
         if signs is None:
@@ -147,7 +142,7 @@ def flipd(
         residual = np.linalg.norm(denoiser.mean(y, s) - y, axis=1)
         values[:, i], errors[:, i] = trace + (residual / s) ** 2, error
         residuals[:, i] = residual
-    return DimensionCurve(levels, values, errors, residuals, probes or 0)
+    return DimensionCurve(levels, values, errors, residuals, 0 if signs is None else signs.shape[1])
 
 
 def normal_bundle(
@@ -196,8 +191,20 @@ def positive_levels(noise_levels: Sequence[float] | Array) -> Array:
     return levels
 
 
-def random_signs(shape: tuple[int, int, int], rng: np.random.Generator | None) -> Array:
-    """Return independent signs -1, 1, or raise UsageError without a generator."""
+def probe_signs(
+    points: Array, probes: int | None, usual: int, rng: np.random.Generator | None
+) -> Array | None:
+    """Return independent signs, (m, p, D), for points (m, D); None where no probe is needed.
+
+    probes: p, or None for `usual` ones beyond D = 256 and none up to there. Raises UsageError for
+    fewer than 2 probes, or without a generator.
+    """
+    m, d = points.shape
+    if probes is None:
+        if d <= EXACT_DIMENSION:
+            return None
+        probes = usual
+    shape = (m, _check.integer(probes, "probes", 2), d)
     if rng is None:
         raise UsageError("random probes need a generator; pass rng=np.random.default_rng(0)")
     return 2 * rng.integers(0, 2, size=shape).astype(np.float64) - 1

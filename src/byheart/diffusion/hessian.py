@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from byheart import _check
 from byheart.diffusion.denoisers import Denoiser, check_query
-from byheart.diffusion.dimension import EXACT_DIMENSION, positive_levels, random_signs
+from byheart.diffusion.dimension import positive_levels, probe_signs
 from byheart.diffusion.jacobians import jacobians, products
 
 Array = NDArray[np.float64]
@@ -84,13 +84,8 @@ def spectral_dimension(
     """
     levels = positive_levels(noise_levels)
     y, _ = check_query(denoiser, points, float(levels[0]))
-    d = denoiser.dimension
-    steps = min(_check.integer(steps, "steps", 1), d)
-    if probes is None and d > EXACT_DIMENSION:
-        probes = PROBES
-    signs = None
-    if probes is not None:
-        signs = random_signs((len(y), _check.integer(probes, "probes", 2), d), rng)
+    steps = min(_check.integer(steps, "steps", 1), denoiser.dimension)
+    signs = probe_signs(y, probes, PROBES, rng)
     values, errors, undecided = np.zeros((3, len(y), len(levels)))
     for i, s in enumerate(levels):
         for j in range(len(y)):

@@ -48,7 +48,7 @@ class IsotropicMixtureDenoiser(Denoiser):
     """
 
     def __init__(self, points: Any, bandwidths: Any, weights: Any = None) -> None:
-        points = _check.matrix(points, "points").astype(np.float64, copy=False)
+        points = _check.float64_matrix(points, "points")
         n = len(points)
         widths = np.asarray(bandwidths, dtype=np.float64)
         if widths.ndim == 0:

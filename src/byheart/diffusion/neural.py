@@ -217,7 +217,7 @@ class NeuralDenoiser(Denoiser):
         are kept, its scale is replaced; by default the chain of arXiv 2411.17807.
         Raises InputError for points that are not a finite (n, d) array, or constant.
         """
-        points = _check.matrix(points, "points").astype(np.float64, copy=False)
+        points = _check.float64_matrix(points, "points")
         scale = float(points.std())
         if scale == 0:
             raise InputError("points: all entries are equal; pass data that varies")

@@ -140,7 +140,7 @@ def train_classifier(
     >>> bool(classifier.log_probabilities(np.array([[1.0, 1.0]]), 0.2)[0, 1] > np.log(0.9))
     True
     """
-    x = _check.matrix(points, "points").astype(np.float64, copy=False)
+    x = _check.float64_matrix(points, "points")
     labels = np.asarray(labels)
     if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
         raise UsageError(f"labels must be {len(x)} whole numbers, one a point")

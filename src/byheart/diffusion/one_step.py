@@ -61,7 +61,7 @@ class LinearOneStepDenoiser(Denoiser):
         >>> denoiser.mean(np.array([[0.5]]), 1e-6).round(4).tolist()
         [[0.5]]
         """
-        points = _check.matrix(points, "points").astype(np.float64, copy=False)
+        points = _check.float64_matrix(points, "points")
         if len(points) < 2:
             raise InputError("points: one row has no variance; pass at least 2 rows")
         s = _check.positive(noise_level, "noise_level")

@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from byheart import _check
 from byheart.diffusion.neural import NeuralDenoiser, torch, torch_seed
 from byheart.errors import InputError, UsageError
@@ -54,13 +52,14 @@ def train(
     Raises InputError for points that are not a finite (n, d) array, UsageError for other arguments
     out of range, and for a loss that is no longer finite.
 
+    >>> import numpy as np
     >>> from byheart.diffusion.neural import mlp
     >>> points = np.random.default_rng(0).normal(size=(300, 2))
     >>> denoiser = NeuralDenoiser.for_points(mlp(2, width=16, depth=1, seed=0), points)
     >>> [state.step for state in train(denoiser, points, epochs=2, seed=0)]
     [3, 6]
     """
-    points = _check.matrix(points, "points").astype(np.float64, copy=False)
+    points = _check.float64_matrix(points, "points")
     if points.shape[1] != denoiser.dimension:
         raise InputError(
             f"points: expected shape (n, {denoiser.dimension}) for this network, got {points.shape}"

@@ -122,7 +122,7 @@ class _Set:
 
     @classmethod
     def of(cls, values: ArrayLike, role: str) -> _Set:
-        x = _check.matrix(values, role).astype(np.float64, copy=False)
+        x = _check.float64_matrix(values, role)
         return cls(len(x), [_Column.of(column) for column in np.sort(x.T, axis=1)])
 
 

@@ -91,7 +91,7 @@ def relative_distance(
     >>> relative_distance(x, GaussianLaw.isotropic(np.zeros(3), 1.0)).sign
     1
     """
-    x = _check.matrix(train, "train").astype(np.float64, copy=False)
+    x = _check.float64_matrix(train, "train")
     n, d = x.shape
     scale = _check.positive(sigma, "sigma")
     if isinstance(fresh, str):
@@ -114,7 +114,7 @@ def relative_distance(
         log_pair_fresh = math.log1p(-1 / rows) - d / 2 * math.log(4 * math.pi * spread)
         log_cross_fresh = float(log_overlap(data, law))
     else:
-        points = _check.matrix(fresh, "fresh").astype(np.float64, copy=False)
+        points = _check.float64_matrix(fresh, "fresh")
         log_pair_fresh = math.log1p(-1 / rows) + log_kernel_pairs(points, 2 * fresh_variance)
         log_cross_fresh = float(log_kernel_overlap(points, fresh_variance, law))
     return combine(log_pair_train, log_cross_train, log_pair_fresh, log_cross_fresh)
@@ -135,7 +135,7 @@ def relative_sample_distance(
     -1
     """
     t, o, g = (
-        _check.matrix(values, role).astype(np.float64, copy=False)
+        _check.float64_matrix(values, role)
         for values, role in ((train, "train"), (fresh, "fresh"), (generated, "generated"))
     )
     d = t.shape[1]

@@ -249,8 +249,8 @@ def _sampling(rows: int) -> Compute:
 
 
 def _sets(d: int, train: Any, heldout: Any, radius: float) -> tuple[Array, Array, float]:
-    t = _check.matrix(train, "train").astype(np.float64, copy=False)
-    h = _check.matrix(heldout, "heldout").astype(np.float64, copy=False)
+    t = _check.float64_matrix(train, "train")
+    h = _check.float64_matrix(heldout, "heldout")
     for x, role in ((t, "train"), (h, "heldout")):
         if x.shape[1] != d:
             raise InputError(f"{role}: {x.shape[1]} columns, and the model has {d} coordinates")

@@ -49,13 +49,13 @@ def memorization(
     >>> {point.kind for point in found}
     {'overfitting-driven'}
     """
-    rows = _check.matrix(points, "points").astype(np.float64, copy=False)
+    rows = _check.float64_matrix(points, "points")
     if reference is None:
         if noise_level is None:
             raise InputError("reference: without it there is no scale; pass noise_level too")
         model, diverging = _model(denoiser, rows, noise_level, level, rng)
         return judge(model, diverging=diverging)
-    data = _check.matrix(reference, "reference").astype(np.float64, copy=False)
+    data = _check.float64_matrix(reference, "reference")
     among = within(data, NEIGHBOURS).distances
     if noise_level is None:
         noise_level = SHARE * float(np.median(among[:, 0]))

@@ -89,12 +89,12 @@ def surrogate_labels(
     """
     from sklearn.cluster import KMeans  # a second to import, needed here alone
 
-    samples = _check.matrix(samples, "samples").astype(np.float64, copy=False)
+    samples = _check.float64_matrix(samples, "samples")
     _check.integer(clusters, "clusters", 2)
     if not -1 <= cohesion <= 1:
         raise UsageError(f"cohesion must be a cosine, -1 to 1, got {cohesion!r}")
     values: Any = samples if features is None else features(samples)
-    values = _check.matrix(values, "features").astype(np.float64, copy=False)
+    values = _check.float64_matrix(values, "features")
     if len(values) != len(samples):
         raise InputError(
             f"features: {len(values):,} rows for {len(samples):,} samples; return one row each"

@@ -80,7 +80,7 @@ class LinearSteps:
 
     def fit(self, x: ArrayLike, rng: np.random.Generator) -> GaussianLaw:
         """Train on x, (n, d), n ≥ 2, and return the law of the generated samples, exactly."""
-        points = _check.matrix(x, "train").astype(np.float64, copy=False)
+        points = _check.float64_matrix(x, "train")
         if points.shape[1] != self.dimension or len(points) < 2:
             raise UsageError(
                 f"train must be (n, {self.dimension}) with n ≥ 2, got shape {points.shape}"

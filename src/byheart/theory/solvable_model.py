@@ -233,7 +233,7 @@ class LinearOneStep:
 
     def fit_with_factor(self, x: ArrayLike, rng: np.random.Generator) -> tuple[GaussianLaw, Array]:
         """Return the law of `fit` and the factor s_gen theta1, (d, d), of its covariance."""
-        points = _check.matrix(x, "train").astype(np.float64, copy=False)
+        points = _check.float64_matrix(x, "train")
         if points.shape[1] != self.dimension or len(points) < 2:
             raise UsageError(
                 f"train must be (n, {self.dimension}) with n ≥ 2, got shape {points.shape}"
