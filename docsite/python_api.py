@@ -61,7 +61,7 @@ PAGES = {
                     "Match",
                 ),
             ),
-            ("byheart.auditing.phases", ("phases", "Phases", "Share")),
+            ("byheart.auditing.phases", ("phases", "Phases")),
             ("byheart.auditing.extraction", ("extraction_scores", "ExtractionScores")),
             (
                 "byheart.auditing.memorization_divergence",

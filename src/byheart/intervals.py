@@ -7,6 +7,7 @@ together unless the name says "lower".
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
 Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share or a mean, and its interval."""
+
+    value: float
+    interval: Interval
 
 
 def wilson(successes: float, trials: int, level: float = 0.05) -> Interval:

@@ -54,21 +54,13 @@ from byheart import _check, intervals
 from byheart.distances.neighbours import Neighbours, two_way, within
 from byheart.distances.rows import Chosen, Rows
 from byheart.errors import InputError
+from byheart.intervals import Estimate
 
 Floats = NDArray[np.float64]
-Interval = tuple[float, float]
 Phase = Literal["memorized", "spurious", "generalized"]
 
 PHASES: tuple[Phase, ...] = ("memorized", "spurious", "generalized")
 FALSE_ALARM = 0.05  # share of fresh draws that each threshold takes for a copy
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of the generated rows, with its interval over draws of them."""
-
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -81,9 +73,9 @@ class Phases:
     positions in PHASES, of each generated row.
     """
 
-    memorized: Share
-    spurious: Share
-    generalized: Share
+    memorized: Estimate
+    spurious: Estimate
+    generalized: Estimate
     delta_m: float
     delta_s: float
     false_alarm: tuple[float, float]
@@ -237,7 +229,7 @@ def _nearest_others(
     return Neighbours(distances, indices)
 
 
-def _share(inside: NDArray[np.bool_], changes: Floats, jackknife: bool, level: float) -> Share:
+def _share(inside: NDArray[np.bool_], changes: Floats, jackknife: bool, level: float) -> Estimate:
     """Return a share and its interval; changes: of the count of other rows without row j, (m,)."""
     m, count = len(inside), int(inside.sum())
     value = count / m
@@ -246,4 +238,4 @@ def _share(inside: NDArray[np.bool_], changes: Floats, jackknife: bool, level: f
         without = (count - inside + changes) / (m - 1)
         half = float(ndtri(1 - level / 2)) * math.sqrt((m - 1) * float(without.var()))
         low, high = max(0.0, min(low, value - half)), min(1.0, max(high, value + half))
-    return Share(value, (low, high))
+    return Estimate(value, (low, high))

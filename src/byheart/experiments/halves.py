@@ -36,18 +36,10 @@ from byheart import _check
 from byheart.diffusion.samplers import Sampler
 from byheart.distances.neighbours import two_way
 from byheart.errors import InputError
-from byheart.intervals import Interval, normal_half_width, wilson
+from byheart.intervals import Estimate, normal_half_width, wilson
 
 Array = NDArray[np.float64]
 Fit = Callable[[Array, int], Sampler]
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over pairs, and its interval."""
-
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -60,14 +52,14 @@ class Halves:
     pairs: int
     points: tuple[int, int]
     level: float
-    agreement: Mean
+    agreement: Estimate
     chance: float
-    difference: Mean
-    own_similarity: Mean
-    other_similarity: Mean
-    own_distance: Mean
-    other_distance: Mean
-    nearer_own: Mean
+    difference: Estimate
+    own_similarity: Estimate
+    other_similarity: Estimate
+    own_distance: Estimate
+    other_distance: Estimate
+    nearer_own: Estimate
 
 
 def compare_halves(
@@ -127,7 +119,7 @@ def compare_halves(
         own_distance=_mean(own.mean(axis=0) / spacing, level),
         other_distance=_mean(other.mean(axis=0) / spacing, level),
         # The two samples of a pair share their noise: they count as one trial.
-        nearer_own=Mean(nearer, wilson(nearer * len(a), len(a), level)),
+        nearer_own=Estimate(nearer, wilson(nearer * len(a), len(a), level)),
     )
 
 
@@ -165,11 +157,11 @@ def train_halves(
     return compare_halves(samples[0], samples[1], halves[0], halves[1], level=level)
 
 
-def _mean(values: Array, level: float) -> Mean:
+def _mean(values: Array, level: float) -> Estimate:
     """Return the mean of (m,) values with its normal interval."""
     value = float(values.mean())
     half = normal_half_width(values, level)
-    return Mean(value, (value - half, value + half))
+    return Estimate(value, (value - half, value + half))
 
 
 def _directions(rows: Array, role: str) -> Array:
@@ -190,7 +182,7 @@ def _cosines(a: Array, b: Array) -> tuple[Array, float]:
     return cosines, wrong
 
 
-def _difference(a: Array, b: Array, level: float) -> Mean:
+def _difference(a: Array, b: Array, level: float) -> Estimate:
     """Return the mean squared difference of pairs over that of wrong pairs.
 
     The interval is the delta method's, with the influence of a pair on both means.
@@ -210,7 +202,7 @@ def _difference(a: Array, b: Array, level: float) -> Mean:
     ratio = float(squares.mean()) / chance
     spread = _mean((squares - ratio * (wrong - chance)) / chance, level)
     half = (spread.interval[1] - spread.interval[0]) / 2
-    return Mean(ratio, (max(0.0, ratio - half), ratio + half))
+    return Estimate(ratio, (max(0.0, ratio - half), ratio + half))
 
 
 def _nearest(a: Array, b: Array, t: Array, u: Array) -> tuple[Array, Array]:

@@ -36,19 +36,11 @@ from byheart.experiments.record import Outcome, Record
 from byheart.experiments.reproduction import Graph, Series
 from byheart.experiments.scales import quantiles
 from byheart.experiments.transition import FEW
-from byheart.intervals import Interval, wilson
+from byheart.intervals import Estimate, Interval, wilson
 
 Array = NDArray[np.float64]
 
 WORDS = ("copies", "traces", "inconclusive", "generalizes")
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of runs, with Wilson's interval."""
-
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -62,10 +54,10 @@ class ValuePoint:
     value: float
     trials: int
     errors: int
-    copies: Share
-    traces: Share
-    inconclusive: Share
-    generalizes: Share
+    copies: Estimate
+    traces: Estimate
+    inconclusive: Estimate
+    generalizes: Estimate
     distance: float
     distance_interval: Interval | None
 
@@ -300,7 +292,7 @@ def _point(runs: _Runs, j: int, means: Array, level: float) -> ValuePoint:
     words = runs.words[j][runs.words[j] != ""]
     counts = {word: int((words == word).sum()) for word in WORDS}
     shares = {
-        word: Share(hits / len(words), wilson(hits, len(words), level))
+        word: Estimate(hits / len(words), wilson(hits, len(words), level))
         for word, hits in counts.items()
     }
     distances = runs.distances[j][np.isfinite(runs.distances[j])]
