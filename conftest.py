@@ -10,7 +10,10 @@ import pytest
 
 collect_ignore = []
 if find_spec("torch") is None or find_spec("diffusers") is None:
-    collect_ignore += ["src/byheart/diffusion/neural.py", "src/byheart/diffusion/training.py"]
+    collect_ignore += [
+        "src/byheart/lab/diffusion/neural.py",
+        "src/byheart/lab/diffusion/training.py",
+    ]
 if find_spec("lightning") is None and find_spec("pytorch_lightning") is None:
     collect_ignore += ["src/byheart/integrations/lightning.py"]
 

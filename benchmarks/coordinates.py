@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.claims import Claim, Ratio, exponent, extrapolated, in_turn, machine, seconds, show
 from benchmarks.reference import reference
-from byheart.distances.coordinates import relative_coordinate_distance
+from byheart.lab.measures.coordinates import relative_coordinate_distance
 
 MODULE = "coordinates"
 COORDINATES, LIMIT = 64, 1.0

@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
 import byheart
-from byheart.experiments.demo import demo_samples
+from byheart.lab.demo import demo_samples
 
 MODELS = ("memorizing", "generalizing")
 

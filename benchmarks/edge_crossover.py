@@ -3,7 +3,7 @@
     python -m benchmarks.edge_crossover [--step 1.0]
 
 At D = d (1 − 1/k), eta = √D ell, the exact log determinant less its leading line is
-R(eta) + [F(eta) + G(eta)/k]/√D + O(1/D) (byheart.theory.edge). Here it is computed for d up to 160
+R(eta) + [F(eta) + G(eta)/k]/√D + O(1/D) (theory.edge). Here it is computed for d up to 160
 at k = 2 and 3 and continued to d = ∞ by a polynomial in 1/√D: twice the constant, and F + G/2 and
 F + G/3 from the slopes. Printed beside the tables' interpolation: phi, F, G, and the difference of
 the two constants, which must vanish if phi depends on eta alone. About 1 minute at step 1.
@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from byheart.theory import edge
-from byheart.theory.exact_log_determinant import exact_log_determinant, series
+from byheart.lab.theory import edge
+from byheart.lab.theory.exact_log_determinant import exact_log_determinant, series
 
 SIZES = (24, 32, 48, 64, 96, 128, 160)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.transition_table import share_positive
+from byheart.lab.theory.solvable_model import LinearOneStep
+from byheart.lab.theory.transition import Transition
 from byheart.plotting import svg, theory_chart
-from byheart.theory.solvable_model import LinearOneStep
-from byheart.theory.transition import Transition
 
 
 def divergence(trials: int) -> str:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from byheart.auditing.likelihood_gap import likelihood_gap
-from byheart.experiments.material import digits
+from byheart.auditing.metrics.likelihood_gap import likelihood_gap
+from byheart.lab.sweeps.material import digits
 
 ROWS = 500
 

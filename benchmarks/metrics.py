@@ -21,8 +21,10 @@ import numpy as np
 
 from benchmarks.calibration import GENERATED, setup
 from byheart import audit
-from byheart.auditing import family, further_metrics, metrics
-from byheart.auditing.neighbour_tables import NeighbourTables
+from byheart.auditing import family
+from byheart.auditing.metrics import further as further_metrics
+from byheart.auditing.metrics import tables as metrics
+from byheart.auditing.metrics.neighbour_tables import NeighbourTables
 from byheart.distances.neighbours import two_way, within
 
 SETTINGS = (  # share copied, noise, blur

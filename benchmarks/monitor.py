@@ -27,7 +27,7 @@ import numpy as np
 
 from byheart import MemorizationMonitor, audit
 from byheart.distances.neighbours import two_way
-from byheart.experiments.baseline import NEIGHBOURS
+from byheart.monitoring.baseline import NEIGHBOURS
 from byheart.plotting import monitor_chart, svg
 
 LEVEL, LOOKS = 0.05, 20

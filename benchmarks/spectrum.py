@@ -15,7 +15,7 @@ LW linear         Ledoit and Wolf 2004, shrinkage towards a multiple of the iden
 LW nonlinear      Ledoit and Wolf 2020, the analytical formula
 El Karoui         El Karoui 2008: linear programme, largest relative residual of the
                   Marchenko–Pastur equation at 60 complex arguments, on the grid of the kept one
-least squares     byheart.theory.spectrum: kappa on the real axis, non-negative least squares
+least squares     byheart.lab.theory.spectrum: kappa on the real axis, non-negative least squares
   uncorrected     the same without its finite-size term
 """
 
@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from byheart.theory.linear_model import MultiStepLinear
-from byheart.theory.planner import measured_log_loss
-from byheart.theory.spectrum import _match, population_spectrum, sample_eigenvalues
+from byheart.lab.theory.linear_model import MultiStepLinear
+from byheart.lab.theory.planner import measured_log_loss
+from byheart.lab.theory.spectrum import _match, population_spectrum, sample_eigenvalues
 
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]

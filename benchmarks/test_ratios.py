@@ -13,8 +13,8 @@ from benchmarks.audit import normal
 from benchmarks.claims import Call, Ratio, seconds
 from benchmarks.coordinates import all_pairs, sets
 from byheart.auditing.protocol import audit
-from byheart.distances.coordinates import relative_coordinate_distance
 from byheart.distances.neighbours import two_way
+from byheart.lab.measures.coordinates import relative_coordinate_distance
 
 pytest.importorskip("pytest_benchmark")
 

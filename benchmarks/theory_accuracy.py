@@ -14,9 +14,9 @@ import argparse
 
 import numpy as np
 
-from byheart.theory.exact_log_determinant import exact_log_determinant
-from byheart.theory.random_matrix import regression_log_determinant
-from byheart.theory.solvable_model import LinearOneStep
+from byheart.lab.theory.exact_log_determinant import exact_log_determinant
+from byheart.lab.theory.random_matrix import regression_log_determinant
+from byheart.lab.theory.solvable_model import LinearOneStep
 
 BANDS = ((0.0, 0.7), (0.7, 0.9), (0.9, 1.1), (1.1, 1.3), (1.3, np.inf))
 GRID = np.r_[0.3:0.9:0.05, 0.9:1.1:0.01, 1.1:1.4:0.05, 1.6, 2.0, 3.0, 5.0, 8.0]  # of r k

@@ -3,7 +3,7 @@
     python -m benchmarks.transition_table [--sets 100] [--dimensions 16 36 100] [--seed 0]
 
 T = 2, lambda = 1, fresh="exact" with N_O = 10⁴: per cell the share of training sets with Delta > 0
-and, after the slash, the prediction of byheart.theory.transition (needs n > d + 1). The standard
+and, after the slash, the prediction of theory.transition (needs n > d + 1). The standard
 error of a share p of 100 is 10 √(p (1 − p)) %. Then n_mem/d over d with its limit, and the limit
 over r. About 1 minute.
 """
@@ -14,9 +14,9 @@ import argparse
 
 import numpy as np
 
-from byheart.distances.relative import relative_distance
-from byheart.theory.solvable_model import LinearOneStep
-from byheart.theory.transition import Transition, limiting_ratio
+from byheart.lab.measures.relative import relative_distance
+from byheart.lab.theory.solvable_model import LinearOneStep
+from byheart.lab.theory.transition import Transition, limiting_ratio
 
 RATIOS = (0.5, 1, 1.25, 1.5, 2, 3, 4, 6, 10)
 

@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.claims import Claim, Ratio, in_turn, machine, seconds, show
 from benchmarks.reference import VARIABLE, reference
-from byheart.distances.relative import relative_distance
-from byheart.theory.gaussians import GaussianLaw, squared_hellinger
-from byheart.theory.solvable_model import LinearOneStep
+from byheart.lab.measures.relative import relative_distance
+from byheart.lab.theory.gaussians import GaussianLaw, squared_hellinger
+from byheart.lab.theory.solvable_model import LinearOneStep
 
 MODULE = "trial"
 DIMENSION, TRAIN, FRESH, FASTER = 100, 100, 10_000, 1_000

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args, get_origin
 
-from byheart.experiments import plan
-from byheart.experiments.parameter import SWEEPABLE
+from byheart.lab.sweeps import plan
+from byheart.lab.sweeps.parameter import SWEEPABLE
 from docsite.markdown import docstring
 
 OPENING = """# Plan files

@@ -17,19 +17,19 @@ FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"errors"},
     {"_check"},
     {"intervals", "threads"},
-    {"theory", "cluster"},
+    {"cluster"},
     {"distances"},
     {"samples"},
-    {"diffusion", "auditing"},
-    {"experiments"},
+    {"features"},
+    {"auditing"},
+    {"monitoring"},
     {"plotting"},
+    {"lab"},
     {"report", "integrations"},
     {"cli"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-# AuditResult.to_json and to_html reach up to the report, inside the function, and
-# TransitionResult._repr_html_ does for notebooks.
-EXCEPTIONS = {("auditing/result.py", "report"), ("experiments/transition.py", "report")}
+EXCEPTIONS = {("auditing/result.py", "report"), ("lab/transition/result.py", "report")}
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -104,12 +104,12 @@ def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
 
 def test_diffusion_needs_torch_for_its_networks_only():
     code = (
-        "import byheart.diffusion, sys\n"
+        "import byheart.lab.diffusion, sys\n"
         "assert 'torch' not in sys.modules\n"
         "sys.modules['torch'] = None\n"  # as if it were not installed
         "for module in ('neural', 'training'):\n"
         "    try:\n"
-        "        __import__(f'byheart.diffusion.{module}')\n"
+        "        __import__(f'byheart.lab.diffusion.{module}')\n"
         "    except byheart.MissingExtraError as error:\n"
         "        print(error)\n"
     )

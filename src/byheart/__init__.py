@@ -13,7 +13,7 @@ from byheart.errors import ByheartError, InputError, MissingExtraError, UsageErr
 if TYPE_CHECKING:
     from byheart.auditing.protocol import audit
     from byheart.auditing.result import AuditResult
-    from byheart.experiments.monitor import MemorizationMonitor
+    from byheart.monitoring.monitor import MemorizationMonitor
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 _HOMES = {
     "audit": "byheart.auditing.protocol",
     "AuditResult": "byheart.auditing.result",
-    "MemorizationMonitor": "byheart.experiments.monitor",
+    "MemorizationMonitor": "byheart.monitoring.monitor",
 }
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from byheart.errors import UsageError
-from byheart.experiments.reproduction import Graph, Series
+from byheart.lab.reproduction.reproduction import Graph, Series
 from byheart.plotting import graph_chart, svg
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from byheart import plotting
 from byheart.errors import UsageError
-from byheart.experiments.monitor_result import MonitorResult, Observation
-from byheart.experiments.quality import Turn
+from byheart.monitoring.quality import Turn
+from byheart.monitoring.result import MonitorResult, Observation
 
 
 def observation(step, quality, share, traces=False, copies=False):

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from byheart import plotting
-from byheart.experiments.record import Outcome, Record
-from byheart.experiments.transition import transition
+from byheart.lab.sweeps.record import Outcome, Record
+from byheart.lab.transition.result import transition
 
 
 def sweep(sizes, crossing, distance, trials=20):

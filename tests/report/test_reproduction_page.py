@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from byheart.experiments.reproduction import Claim, Graph, Reproduction, Series, Table
+from byheart.lab.reproduction.reproduction import Claim, Graph, Reproduction, Series, Table
 from byheart.report.reproduction import render, write_html
 
 EVIL = "</script><script>alert(1)</script>"

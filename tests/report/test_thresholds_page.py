@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from byheart.experiments.plan import Plan
-from byheart.experiments.record import Outcome, Record
-from byheart.experiments.thresholds import thresholds
+from byheart.lab.sweeps.plan import Plan
+from byheart.lab.sweeps.record import Outcome, Record
+from byheart.lab.transition.thresholds import thresholds
 from byheart.report.thresholds import next_steps, render, write_html
 
 PLAN = Plan.parse(

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from byheart.errors import UsageError
-from byheart.experiments.phase_curve import SHARES
-from byheart.experiments.record import Outcome, Record
-from byheart.experiments.transition import transition
+from byheart.lab.sweeps.record import Outcome, Record
+from byheart.lab.transition.phase_curve import SHARES
+from byheart.lab.transition.result import transition
 from byheart.report.transition import next_steps, render, write_html
 
 SIZES = (8, 16, 32, 64, 128)

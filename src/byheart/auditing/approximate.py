@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import intervals
-from byheart.auditing.metrics import from_sample
+from byheart.auditing.metrics.tables import from_sample
 from byheart.auditing.pool import Distances, Pool
 from byheart.auditing.result import Approximation, Metric, Recall
 from byheart.distances.index import Index

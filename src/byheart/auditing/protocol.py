@@ -26,20 +26,20 @@ from byheart.auditing import (
 )
 from byheart.auditing.approximate import Search
 from byheart.auditing.delta import delta
-from byheart.auditing.features import load_features
 from byheart.auditing.groups import Grouping, Groups
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
-from byheart.auditing.metric_definitions import CHOICES
-from byheart.auditing.metrics import measure
-from byheart.auditing.neighbour_tables import NeighbourTables
+from byheart.auditing.metrics.definitions import CHOICES
+from byheart.auditing.metrics.neighbour_tables import NeighbourTables
+from byheart.auditing.metrics.tables import measure
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.sets import Sets
 from byheart.distances.neighbours import ENGINES, TwoWay, on_engine, two_way, within
 from byheart.distances.rows import held
 from byheart.errors import UsageError
+from byheart.features.extractors import load_features
 from byheart.samples import Encoded, encode
 
 NEIGHBOURS = 32

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from byheart.errors import MissingExtraError, UsageError
-from byheart.experiments.monitor import MemorizationMonitor
 from byheart.integrations.tensorboard import scalars
+from byheart.monitoring.monitor import MemorizationMonitor
 
 try:
     try:

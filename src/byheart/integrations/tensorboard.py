@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from byheart.experiments.monitor_result import Observation
+from byheart.monitoring.result import Observation
 
 
 class Writer(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from byheart.errors import UsageError
-from byheart.experiments.reproduction import Graph
+from byheart.lab.reproduction.reproduction import Graph
 from byheart.plotting.style import colour, dash, shape, styled
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def graph_chart(graph: Graph) -> altair.LayerChart:
     What is not finite, or not above 0 on an axis in logs, is left out. Raises UsageError for more
     than four series, none, or lengths that differ.
 
-    >>> from byheart.experiments.reproduction import Series
+    >>> from byheart.lab.reproduction.reproduction import Series
     >>> graph = Graph("Copies", "Higher is memorization.", "n", "share",
     ...               (Series("model", (10.0, 100.0), (0.9, 0.1)),), log_x=True)
     >>> graph_chart(graph).to_dict()["title"]["text"]

@@ -12,7 +12,7 @@ from byheart.plotting.style import COLOURS, colour, dash, rule, shape, stacked
 if TYPE_CHECKING:
     import altair
 
-    from byheart.experiments.monitor_result import MonitorResult
+    from byheart.monitoring.result import MonitorResult
 
 Across = Callable[..., "altair.X"]  # field, title -> the common x axis
 

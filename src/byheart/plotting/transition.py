@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from byheart.experiments.scales import Scale, interval_text, number
+from byheart.lab.transition.scales import Scale, interval_text, number
 from byheart.plotting.style import COLOURS, log_ticks, rule, stacked
 
 if TYPE_CHECKING:
     import altair
 
-    from byheart.experiments.transition import TransitionResult
+    from byheart.lab.transition.result import TransitionResult
 
 PANEL = 140  # pixels, the height of one of the two panels
 
@@ -23,8 +23,8 @@ def transition_chart(result: TransitionResult) -> altair.VConcatChart:
     above and n_gen below, and the other one is dashed. A triangle at the upper edge is an infinite
     distance. The axis of distance is logarithmic if every distance is above 0.
 
-    >>> from byheart.experiments.record import Outcome, Record
-    >>> from byheart.experiments.transition import transition
+    >>> from byheart.lab.sweeps.record import Outcome, Record
+    >>> from byheart.lab.transition.result import transition
     >>> made = [Record(n, i, Outcome(n > 30, 0.0, 100 / n)) for n in (10, 20, 40) for i in range(9)]
     >>> len(transition_chart(transition(made)).to_dict()["vconcat"])
     2

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from byheart.experiments.reproduction import Reproduction
+from byheart.lab.reproduction.reproduction import Reproduction
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
 from byheart.report.script import POLICY, script

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from byheart.experiments.plan import Plan
-from byheart.experiments.record import Record
+from byheart.lab.sweeps.plan import Plan
+from byheart.lab.sweeps.record import Record
 
 
 @contextmanager

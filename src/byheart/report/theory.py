@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from byheart.theory.solvable_model import Prediction
+from byheart.lab.theory.solvable_model import Prediction
 
 
 def prediction_json(predictions: Sequence[Prediction]) -> str:

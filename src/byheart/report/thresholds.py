@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from byheart.experiments.plan import Plan
-from byheart.experiments.thresholds import Threshold, ThresholdsResult, ValuePoint, graphs
 from byheart.intervals import Interval
+from byheart.lab.sweeps.plan import Plan
+from byheart.lab.transition.thresholds import Threshold, ThresholdsResult, ValuePoint, graphs
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
 from byheart.report.script import POLICY

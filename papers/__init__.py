@@ -1,0 +1,1 @@
+"""The experiments of neighbouring papers beside what is measured: `python -m papers NAME`."""

@@ -1,0 +1,1 @@
+"""What is compared instead of raw values: functions, ONNX files, image encoders."""

@@ -1,0 +1,1 @@
+"""Attacks on one's own model: how much of its training set can be extracted."""

@@ -1,0 +1,1 @@
+"""What is measured on one trained model or one set of rows."""

@@ -1,0 +1,1 @@
+"""An audit during training, valid at every look."""
