@@ -64,6 +64,31 @@ def test_imports_go_down(path):
             assert FLOOR[other] < FLOOR[room], f"{relative} imports {other}"
 
 
+def imported_modules(path: Path) -> set[Path]:
+    """Return the files of this package that a file imports, lazily and for types too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files = set()
+    for name in names:
+        first, *rest = name.split(".")
+        if first == "byheart" and rest:
+            place = SOURCE.joinpath(*rest)
+            files |= {place.with_suffix(".py"), place / "__init__.py"}
+    return {file for file in files if file in set(MODULES)}
+
+
+def test_no_module_imports_itself_by_a_detour():
+    graph = {path: imported_modules(path) - {path} for path in MODULES}
+    while leaves := {path for path, others in graph.items() if not others & graph.keys()}:
+        for path in leaves:
+            del graph[path]
+    assert not graph, sorted(str(path.relative_to(SOURCE)) for path in graph)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_nothing_unpickles_or_evaluates(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -99,6 +124,17 @@ def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
         "rng = np.random.default_rng(0)\n"
         "byheart.audit(*(rng.normal(size=(20, 2)) for _ in range(3)), permutations=99)\n"
         "print([m for m in ('scipy.stats', 'sklearn', 'torch', 'altair') if m in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_audit_and_monitor_load_nothing_of_the_lab():
+    code = (
+        "import byheart, numpy as np, sys\n"
+        "train, heldout, generated = np.random.default_rng(0).normal(size=(3, 20, 2))\n"
+        "byheart.audit(train, heldout, generated, permutations=99)\n"
+        "byheart.MemorizationMonitor(train, heldout, samples=20).observe(1, generated)\n"
+        "print([name for name in sys.modules if name.startswith('byheart.lab')])"
     )
     assert run(code).strip() == "[]"
 
