@@ -40,7 +40,7 @@ class Grouping:
         if given is None:
             return cls(None, None, ())
         name = str(given) if isinstance(given, str | Path) else "given as arrays"
-        column = name in train.columns
+        column = isinstance(train, TableSamples) and name in train.table.column_names
         columns = (name,) if column else ()
         if heldout is None:
             return cls(name, None, columns)
@@ -92,7 +92,7 @@ def units(
 
 
 def _column(samples: Samples, name: str) -> NDArray[Any]:
-    if not isinstance(samples, TableSamples) or name not in samples.columns:
+    if not isinstance(samples, TableSamples) or name not in samples.table.column_names:
         raise InputError(f"{samples.role}: no column {name!r} to group by")
     column = samples.table.column(name)
     if column.null_count:
@@ -102,7 +102,7 @@ def _column(samples: Samples, name: str) -> NDArray[Any]:
 
 def _file(path: Path, train: Samples) -> NDArray[Any]:
     if not path.is_file():
-        columns = " and no such column" if train.columns else ""
+        columns = " and no such column" if isinstance(train, TableSamples) else ""
         raise UsageError(f"--groups {path}: no such file{columns}; pass COLUMN or FILE")
     try:
         if path.suffix == ".npy":

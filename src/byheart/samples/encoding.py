@@ -80,14 +80,14 @@ def encode(
                 f"{_named(train.kind)}; give sets of one kind"
             )
     notes = [w for s in given.values() for w in s.warnings]
-    numbers, tables = _by_kind(given, ignore)
+    arrays, tables = _by_kind(given, ignore)
     shape: tuple[int, ...]
     rows: Mapping[str, Rows]
     if tables:
         rows, columns = _table_rows(tables, tuple(ignore), notes)
         shape = (rows["train"].shape[1],)
     else:
-        given, columns = _same_mode(numbers, notes), ()
+        given, columns = _same_mode(arrays, notes), ()
         shape = _one_shape(given)
         rows = _numeric(given, notes)
     return Encoded(
@@ -113,8 +113,8 @@ def encode_alone(samples: Samples, *, ignore: Sequence[str] = ()) -> tuple[Array
            [2., 3.]])
     """
     notes = list(samples.warnings)
-    numbers, tables = _by_kind({"train": samples}, ignore)
-    rows = _table_rows(tables, tuple(ignore), notes)[0] if tables else _numeric(numbers, notes)
+    arrays, tables = _by_kind({"train": samples}, ignore)
+    rows = _table_rows(tables, tuple(ignore), notes)[0] if tables else _numeric(arrays, notes)
     return np.asarray(rows["train"]), tuple(notes)
 
 
@@ -122,11 +122,11 @@ def _by_kind(
     given: Mapping[str, Samples], ignore: Sequence[str]
 ) -> tuple[dict[str, ArraySamples], dict[str, TableSamples]]:
     """Return sets of one kind as what they are; one of the two is empty."""
-    numbers = {role: s for role, s in given.items() if isinstance(s, ArraySamples)}
-    if numbers and ignore:
-        found = "this is an array" if len(numbers) == 1 else "these are arrays"
+    arrays = {role: s for role, s in given.items() if isinstance(s, ArraySamples)}
+    if arrays and ignore:
+        found = "this is an array" if len(arrays) == 1 else "these are arrays"
         raise UsageError(f"ignore is for the columns of a table, and {found}; leave it out")
-    return numbers, {role: s for role, s in given.items() if isinstance(s, TableSamples)}
+    return arrays, {role: s for role, s in given.items() if isinstance(s, TableSamples)}
 
 
 def _distinct(given: list[Samples]) -> None:
@@ -269,12 +269,12 @@ def _table_rows(
 
 
 def _columns(given: Mapping[str, TableSamples], ignore: tuple[str, ...]) -> list[str]:
-    known = {n for s in given.values() for n in s.columns}
+    known = {n for s in given.values() for n in s.table.column_names}
     for name in ignore:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1) or sorted(known)[:1]
             raise UsageError(f"ignore: there is no column {name!r}; did you mean {near[0]!r}?")
-    kept = {role: [n for n in s.columns if n not in ignore] for role, s in given.items()}
+    kept = {role: [n for n in s.table.column_names if n not in ignore] for role, s in given.items()}
     names = kept["train"]
     if not names:
         raise InputError(f"{given['train'].where}: every column is ignored; keep at least one")

@@ -45,11 +45,6 @@ class Samples(ABC):
 
     @property
     @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """Names of a table's columns; an array has none."""
-
-    @property
-    @abstractmethod
     def held(self) -> int:
         """Bytes of memory that reading the set took: none for a mapped file or a given array."""
 
@@ -89,10 +84,6 @@ class ArraySamples(Samples):
         return len(self.values)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return ()
-
-    @property
     def held(self) -> int:
         given = self.path is None and not self.made
         return 0 if given or _is_mapped(self.values) else self.values.nbytes
@@ -119,10 +110,6 @@ class TableSamples(Samples):
     @property
     def rows(self) -> int:
         return int(self.table.num_rows)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(self.table.column_names)
 
     @property
     def held(self) -> int:
