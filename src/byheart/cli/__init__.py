@@ -7,7 +7,6 @@ interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byheart.errors import ByheartError, UsageError
+from byheart.cli.status import exit_status
+from byheart.errors import UsageError
 
 if TYPE_CHECKING:
     from byheart.auditing.result import AuditResult
@@ -449,28 +449,23 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet` and `extraction` need the
-    extra `neural`, and so do `phases`, `isolation` and `regularization` without --quick.
+    Started again with the same folder its sweeps go on where they were. `unet` needs the extra
+    `neural`. For experiments of neighbouring papers: `python -m papers`, from a clone.
     """
     from importlib import import_module
 
-    from byheart.lab.reproduction.reproduction import Laboratory
-    from byheart.lab.sweeps.sweep import engine_named
-    from byheart.report.reproduction import render, write_html, write_json
-    from byheart.report.sweep import progress_bar
+    from byheart.cli.reproduction import perform
 
-    default = f"byheart-{experiment.value}{'-quick' if quick else ''}"
-    folder = _folder(out or Path(default))
-    with progress_bar() as update:
-        laboratory = Laboratory(folder, engine_named(engine, workers), update)
-        module = import_module(f"byheart.lab.reproduction.{experiment.name}")
-        result = module.reproduce(laboratory, quick=quick)
-    data = write_json(result, folder / f"{experiment.value}.json")
-    page = write_html(result, folder / f"{experiment.value}.html")
-    if json:
-        typer.echo(data.read_text(encoding="utf-8"), nl=False)
-    else:
-        render(result, page)
+    module = import_module(f"byheart.lab.reproduction.{experiment.name}")
+    perform(
+        module.reproduce,
+        experiment.value,
+        quick=quick,
+        out=out,
+        engine=engine,
+        workers=workers,
+        json=json,
+    )
 
 
 @app.command()
@@ -522,29 +517,10 @@ def main() -> None:
 
 def run(arguments: list[str], debug: bool = False) -> int:
     """Run one command and return its exit status; with `debug` errors keep their traceback."""
-    try:
-        command = typer.main.get_command(app)
-        status = int(command(arguments or ["--help"], "byheart", standalone_mode=False) or 0)
-        return _complain("interrupted", 130) if status == 130 else status
-    except (typer.Abort, KeyboardInterrupt):  # which of these it is depends on typer's version
-        return _complain("interrupted", 130)
-    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong here
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if debug:
-            raise
-        if isinstance(error, ByheartError):
-            return _complain(str(error), 2)
-        if hasattr(error, "format_message"):  # a usage error of click, which typer may bundle
-            return _complain(f"{error.format_message()} (byheart COMMAND --help)", 2)
-        message = f"internal error: {type(error).__name__}: {error} (--debug shows where)"
-        return _complain(message, 3)
-
-
-def _complain(message: str, status: int) -> int:
-    typer.echo("byheart: " + " ".join(message.split()), err=True)
-    return status
+    command = typer.main.get_command(app)
+    return exit_status(
+        lambda: command(arguments or ["--help"], "byheart", standalone_mode=False), debug
+    )
 
 
 def _conditions(text: str) -> set[str | None]:
