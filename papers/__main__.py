@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -56,28 +56,12 @@ class Experiment:
         needs = f"Needs the extra `neural`{'' if self.neural == 'always' else ' ' + self.neural}."
         return f"{self.about}\n\n{example}\n\n{needs} {self.again}"
 
-    def start(
-        self,
-        *,
-        quick: bool,
-        out: Path | None,
-        engine: str = "serial",
-        workers: int | None = None,
-        json: bool,
-    ) -> None:
-        """Run it; raises MissingExtraError before anything is run."""
+    def start(self, *, quick: bool, **options: Any) -> None:
+        """Run it with the options of `perform`; raises MissingExtraError before anything is run."""
         if self.neural == "always" or not quick:
             import_module("byheart.lab.diffusion.neural")
         module = import_module(f"papers.{self.name.replace('-', '_')}")
-        perform(
-            module.reproduce,
-            self.name,
-            quick=quick,
-            out=out,
-            engine=engine,
-            workers=workers,
-            json=json,
-        )
+        perform(module.reproduce, self.name, quick=quick, **options)
 
 
 EXPERIMENTS = (

@@ -1,5 +1,6 @@
-"""What is built: papers are in the source archive, and not in the wheel."""
+"""What is built: papers are in the source archive, and not in the wheel, which can do without."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,9 @@ def test_the_wheel_holds_no_papers_and_the_source_archive_does():
     assert {path.split("/")[0] for path in wheel} == {"byheart"}
     source = included(SdistBuilder)
     assert {"papers/__main__.py", "tests/papers/test_distribution.py"} <= source
+
+
+def test_the_package_does_not_import_papers():
+    for path in (ROOT / "src").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(from|import) papers\b", text, re.MULTILINE), path
