@@ -20,7 +20,6 @@ from byheart.auditing.metrics.memorization_divergence import (
     memorization_divergence,
     separated_divergence,
 )
-from byheart.intervals import Interval, student_half_width
 from byheart.lab.attacks.extraction import extract
 from byheart.lab.attacks.extraction_result import ExtractionAttack
 from byheart.lab.attacks.surrogate_labels import centred
@@ -36,6 +35,7 @@ from byheart.lab.reproduction.reproduction import (
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.record import Outcome
 from byheart.threads import one_thread
+from papers.cells import mean_interval, mean_text
 from papers.known_memorizers import (
     NARROW,
     Case,
@@ -45,6 +45,7 @@ from papers.known_memorizers import (
     mixture,
     sampler,
 )
+from papers.trials import run_trials
 
 Array = NDArray[np.float64]
 Agreement = Literal["yes", "partly", "no"]
@@ -73,7 +74,10 @@ FULL = (
 
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
-    """Run the attacks; quick: 12 repeats of each instead of 30, and no network."""
+    """Run the attacks; quick: 12 repeats of each instead of 30, and no network among the models.
+
+    Raises MissingExtraError without the extra `neural`, InputError when an attack fails.
+    """
     cases = QUICK if quick else FULL
     with one_thread():
         setting = build_setting(laboratory.folder, cases, dict(BUDGET))
@@ -98,7 +102,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         tables=(
             _per_compute(found),
             _per_sample(found),
-            _work(found, REPEATS[quick]),
+            _work(found),
             divergence[0],
         ),
         graphs=(_over_strength(found), _over_compute(found)),
@@ -134,36 +138,11 @@ def _attacks(
 ) -> dict[Case, list[ExtractionAttack]]:
     """Return the attacks of every case, by repeat. One that finds no clusters is an error."""
     trials = [Trial(k, r) for r in range(repeats) for k in range(len(setting.cases))]
-    done: list[Any] = []
-    if laboratory.progress:
-        laboratory.progress("extraction", 0, len(trials), None)
-    for record in laboratory.engine.run(attack_trial, setting, trials):
-        done.append(record)
-        if laboratory.progress:
-            laboratory.progress("extraction", len(done), len(trials), record)
-    done.sort(key=lambda record: (record.n, record.repeat))
+    done = run_trials(laboratory, "extraction", attack_trial, setting, trials)
+    attacks: list[tuple[int, Any]] = [(t.n, outcome.figures["attack"]) for t, outcome in done]
     return {
-        case: [r.outcome.figures["attack"] for r in done if r.n == k and r.outcome]
-        for k, case in enumerate(setting.cases)
+        case: [attack for n, attack in attacks if n == k] for k, case in enumerate(setting.cases)
     }
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
-    """Return a mean and its 95% interval by Student's t.
-
-    >>> mean_interval([1.0, 1.0, 1.0])
-    (1.0, (1.0, 1.0))
-    """
-    mean = float(np.mean(values))
-    half = student_half_width(values)
-    return mean, (mean - half, mean + half)
-
-
-def _text(values: Sequence[float], digits_: int = 1) -> str:
-    if not values:
-        return "none"
-    mean, (low, high) = mean_interval(values)
-    return f"{mean:.{digits_}f} [{low:.{digits_}f}, {high:.{digits_}f}]"
 
 
 def _gains(found: Sequence[ExtractionAttack]) -> list[float]:
@@ -173,26 +152,26 @@ def _gains(found: Sequence[ExtractionAttack]) -> list[float]:
 
 def _verdict(values: Sequence[float]) -> Agreement:
     """Yes when the mean's interval lies above 0, no when below, else partly."""
-    low, high = mean_interval(values)[1] if values else (-math.inf, math.inf)
+    low, high = mean_interval(values)[1]
     return "yes" if low > 0 else "no" if high < 0 else "partly"
 
 
 def _claims(found: dict[Case, list[ExtractionAttack]]) -> tuple[Claim, ...]:
     claims = []
-    samples = {c: [a.guided.ums - a.as_many.ums for a in f] for c, f in found.items() if f}
+    samples = {c: [a.guided.ums - a.as_many.ums for a in f] for c, f in found.items()}
     for case in found:
-        if case.model == "generalizes" or not found[case]:
+        if case.model == "generalizes":
             continue
         attacks = found[case]
         claims.append(
             Claim(
                 f"Guidance extracts more distinct training digits than unconditional sampling at "
                 f"equal compute ({case.name}).",
-                f"{_text([a.attack.per_thousand for a in attacks], 3)} against "
-                f"{_text([a.unconditional.per_thousand for a in attacks], 3)} a thousand units, "
-                f"difference {_text(_gains(attacks), 3)}; distinct digits "
-                f"{_text([a.attack.train for a in attacks])} against "
-                f"{_text([a.unconditional.train for a in attacks])}.",
+                f"{mean_text([a.attack.per_thousand for a in attacks], 3)} against "
+                f"{mean_text([a.unconditional.per_thousand for a in attacks], 3)} a thousand "
+                f"units, difference {mean_text(_gains(attacks), 3)}; distinct digits "
+                f"{mean_text([a.attack.train for a in attacks])} against "
+                f"{mean_text([a.unconditional.train for a in attacks])}.",
                 _verdict(_gains(attacks)),
             )
         )
@@ -202,7 +181,7 @@ def _claims(found: dict[Case, list[ExtractionAttack]]) -> tuple[Claim, ...]:
             "At equal numbers of samples guided ones have the higher UMS (the paper's comparison; "
             "on CelebA, on average over 50% more).",
             "UMS, guided less unconditional: "
-            + "; ".join(f"{c.name} {_text(samples[c], 4)}" for c in words)
+            + "; ".join(f"{c.name} {mean_text(samples[c], 4)}" for c in words)
             + ".",
             "yes"
             if set(words.values()) == {"yes"}
@@ -217,9 +196,9 @@ def _claims(found: dict[Case, list[ExtractionAttack]]) -> tuple[Claim, ...]:
         Claim(
             "Control: from a model that generalizes the attack extracts no more training than "
             "held-out digits.",
-            f"Distinct training less held-out digits: {_text(excess)} (training "
-            f"{_text([a.attack.train for a in controls])}).",
-            "no" if excess and mean_interval(excess)[1][0] > 0 else "yes",
+            f"Distinct training less held-out digits: {mean_text(excess)} (training "
+            f"{mean_text([a.attack.train for a in controls])}).",
+            "no" if mean_interval(excess)[1][0] > 0 else "yes",
         )
     )
     return tuple(claims)
@@ -234,10 +213,10 @@ def _per_compute(found: dict[Case, list[ExtractionAttack]]) -> Table:
                 (
                     case.name,
                     {"guided": "its guided samples alone"}.get(arm, arm),
-                    _text([float(v.samples) for v in values], 0),
-                    _text([float(v.train) for v in values]),
-                    _text([float(v.heldout) for v in values]),
-                    _text([v.per_thousand for v in values], 3),
+                    mean_text([float(v.samples) for v in values], 0),
+                    mean_text([float(v.train) for v in values]),
+                    mean_text([float(v.heldout) for v in values]),
+                    mean_text([v.per_thousand for v in values], 3),
                 )
             )
     return Table(
@@ -254,10 +233,10 @@ def _per_sample(found: dict[Case, list[ExtractionAttack]]) -> Table:
     rows = [
         (
             case.name,
-            _text([a.guided.ams for a in attacks], 3),
-            _text([a.as_many.ams for a in attacks], 3),
-            _text([a.guided.ums for a in attacks], 3),
-            _text([a.as_many.ums for a in attacks], 3),
+            mean_text([a.guided.ams for a in attacks], 3),
+            mean_text([a.as_many.ams for a in attacks], 3),
+            mean_text([a.guided.ums for a in attacks], 3),
+            mean_text([a.as_many.ums for a in attacks], 3),
         )
         for case, attacks in found.items()
     ]
@@ -270,21 +249,17 @@ def _per_sample(found: dict[Case, list[ExtractionAttack]]) -> Table:
     )
 
 
-def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
+def _work(found: dict[Case, list[ExtractionAttack]]) -> Table:
     rows = []
     for case, attacks in found.items():
-        if not attacks:
-            rows.append((case.name, f"0 of {repeats}", *["–"] * 7))
-            continue
         chosen = [a.strength for a in attacks]
         counts = ", ".join(f"{s:g}: {chosen.count(s)}" for s in STRENGTHS if s in chosen)
         seconds = np.sum([a.seconds for a in attacks], axis=0)
         rows.append(
             (
                 case.name,
-                f"{len(attacks)} of {repeats}",
                 f"{attacks[0].clusters_found}",
-                _text([float(a.clusters_kept) for a in attacks]),
+                mean_text([float(a.clusters_kept) for a in attacks]),
                 counts,
                 f"{attacks[0].costs.gradient:.2f}",
                 f"{attacks[0].costs.training:.2f}",
@@ -296,7 +271,6 @@ def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
         "The work behind it",
         (
             "model",
-            "attacks done",
             "clusters",
             "kept",
             "lambda chosen: attacks",
@@ -313,7 +287,7 @@ def _work(found: dict[Case, list[ExtractionAttack]], repeats: int) -> Table:
 
 def _over_strength(found: dict[Case, list[ExtractionAttack]]) -> Graph:
     series = []
-    for case in [c for c in found if c.model != "generalizes" and found[c]][:4]:
+    for case in [c for c in found if c.model != "generalizes"][:4]:
         points = []
         for k in range(len(STRENGTHS)):
             pilots = [a.pilots[k] for a in found[case]]
@@ -332,7 +306,7 @@ def _over_strength(found: dict[Case, list[ExtractionAttack]]) -> Graph:
 
 
 def _over_compute(found: dict[Case, list[ExtractionAttack]]) -> Graph:
-    case = next(c for c in found if found[c])
+    case = next(iter(found))
     attacks = found[case]
     units = float(np.mean([a.attack.compute.units for a in attacks]))
     steps = len(attacks[0].curves[0])

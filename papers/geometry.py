@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from byheart.auditing.metrics.geometry import KINDS, Kind
 from byheart.distances.dimension import local_pca, maximum_likelihood
 from byheart.distances.neighbours import within
-from byheart.errors import MissingExtraError
 from byheart.intervals import wilson
 from byheart.lab.diffusion import (
     Denoiser,
@@ -42,6 +41,7 @@ from byheart.lab.reproduction.reproduction import (
     Table,
 )
 from byheart.lab.sweeps.material import digits
+from papers.cells import share_text
 from papers.geometry_networks import networks
 
 Array = NDArray[np.float64]
@@ -63,7 +63,10 @@ SIZES = {  # quick: rows a manifold, points a manifold, circles, digits, digits 
 
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
-    """Run the experiment; quick: fewer points and training sets, and no trained networks."""
+    """Run the experiment; quick: fewer points and training sets, and no trained networks.
+
+    Raises MissingExtraError in the full run without the extra `neural`.
+    """
     rows, points, circles, some, drawn, levels = SIZES[quick]
     seeds = iter(map(np.random.default_rng, np.random.SeedSequence(0).spawn(6)))
     estimators, estimators_claim = _estimators(rows, points, next(seeds))
@@ -71,7 +74,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     shares, shares_claims = _digits(some, next(seeds))
     graph, near_claim, psi_claim = _curves(drawn, levels, next(seeds))
     large, large_claim = _large(3 if quick else 10, next(seeds))
-    trained = _networks(next(seeds)) if not quick else None
+    trained = [] if quick else [networks(digits().reshape(-1, 64), next(seeds))]
     return Reproduction(
         name="geometry",
         paper=PAPER,
@@ -83,20 +86,12 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         ),
         claims=(
             *(estimators_claim, psi_claim, near_claim, kinds_claim, *shares_claims, large_claim),
-            *([trained[1]] if trained else []),
+            *(claim for _, claim in trained),
         ),
         curves=(),
-        tables=(estimators, kinds, shares, large, *([trained[0]] if trained else [])),
+        tables=(estimators, kinds, shares, large, *(table for table, _ in trained)),
         graphs=(graph,),
     )
-
-
-def _networks(rng: np.random.Generator) -> tuple[Table, Claim] | None:
-    """Return what trained networks show, or nothing without torch."""
-    try:
-        return networks(digits().reshape(-1, 64), rng)
-    except MissingExtraError:
-        return None
 
 
 @dataclass(frozen=True)
@@ -255,8 +250,8 @@ def _digits(some: int, rng: np.random.Generator) -> tuple[Table, tuple[Claim, Cl
             Claim(
                 "Where a model has learned training points by heart its dimension is less than the "
                 "data's; where it generalizes it is not (2411.00113).",
-                f"Overfitting-driven at training digits: {_share(memorizing, some)} for the "
-                f"training set's own denoiser, {_share(honest, some)} for a linear one with a "
+                f"Overfitting-driven at training digits: {share_text(memorizing, some)} for the "
+                f"training set's own denoiser, {share_text(honest, some)} for a linear one with a "
                 "noise floor.",
                 _agrees(memorizing, honest, some),
             ),
@@ -264,7 +259,7 @@ def _digits(some: int, rng: np.random.Generator) -> tuple[Table, tuple[Claim, Cl
                 "So is the dimension less for every model that reproduces its training set "
                 "(our question).",
                 f"Kernels of bandwidth .15 around every training digit, which are copies under "
-                f"noise: {_share(blurred, some)}. Below its bandwidth such a model has all "
+                f"noise: {share_text(blurred, some)}. Below its bandwidth such a model has all "
                 "dimensions.",
                 "yes" if wilson(blurred, some)[0] > 0.5 else "no",
             ),
@@ -275,11 +270,6 @@ def _digits(some: int, rng: np.random.Generator) -> tuple[Table, tuple[Claim, Cl
 def _agrees(memorizing: int, honest: int, some: int) -> Any:
     apart = wilson(memorizing, some)[0] > wilson(honest, some)[1]
     return "yes" if apart and wilson(memorizing, some)[0] > 0.5 else "partly" if apart else "no"
-
-
-def _share(count: int, rows: int) -> str:
-    low, high = wilson(count, rows)
-    return f"{count / rows:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _curves(some: int, levels: int, rng: np.random.Generator) -> tuple[Graph, Claim, Claim]:

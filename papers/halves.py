@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.errors import InputError
-from byheart.intervals import Interval, student_half_width
+from byheart.intervals import Interval
 from byheart.lab.diffusion import (
     Denoiser,
     EmpiricalDenoiser,
@@ -44,6 +42,8 @@ from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
 from byheart.lab.theory.agreement import factor_overlap, isotropic_agreement, linear_agreement
 from byheart.lab.theory.linear_model import MultiStepLinear
+from papers.cells import mean_interval, mean_text
+from papers.trials import run_trials
 
 Array = NDArray[np.float64]
 
@@ -111,12 +111,10 @@ class Cell:
         return float(self.figures[name].mean())
 
     def interval(self, name: str, level: float = 0.05) -> Interval:
-        half = student_half_width(self.figures[name], level)
-        return self.mean(name) - half, self.mean(name) + half
+        return mean_interval(self.figures[name], level)[1]
 
     def text(self, name: str) -> str:
-        low, high = self.interval(name)
-        return f"{self.mean(name):.3f} [{low:.3f}, {high:.3f}]"
+        return mean_text(self.figures[name], 3)
 
 
 Cells = dict[int, Cell]
@@ -132,14 +130,8 @@ def _run(
     """Run `repeats` splits of each size; an error of a split is raised."""
     trials = [Trial(n, r) for n in sizes for r in range(repeats)]
     found: dict[int, list[dict[str, float]]] = {n: [] for n in sizes}
-    with closing(laboratory.engine.run(task, material, trials)) as records:
-        for done, record in enumerate(records, 1):
-            if record.outcome is None:
-                raise InputError(f"halves, {material}, n = {record.n}: {record.error}")
-            figures = record.outcome.figures
-            found[record.n].append({key: float(value) for key, value in figures.items()})
-            if laboratory.progress:
-                laboratory.progress(f"halves {material}", done, len(trials), record)
+    for trial, outcome in run_trials(laboratory, f"halves, {material}", task, material, trials):
+        found[trial.n].append({key: float(value) for key, value in outcome.figures.items()})
     return {
         n: Cell({key: np.sort([row[key] for row in rows]) for key in rows[0]})
         for n, rows in found.items()
@@ -199,15 +191,12 @@ def _digit_trial(name: str, trial: Trial) -> Outcome:
     points = digits().reshape(-1, 64)
     seeds = np.random.SeedSequence(1, spawn_key=(trial.n, trial.repeat))
     points = np.random.default_rng(seeds).permutation(points)[: 2 * trial.n]
-    fit = _network if name == "network" else flow(DENOISERS[name])
+    fit = _network if name == "network" else _flow(DENOISERS[name])
     return _outcome(train_halves(points, fit, pairs=PAIRS, seed=trial.repeat))
 
 
-def flow(denoiser: Callable[[Array], Denoiser]) -> Callable[[Array, int], Sampler]:
-    """Return a `fit` for `train_halves`: the probability flow of `denoiser(half)` in 40 steps.
-
-    For data of deviations about 1 or less, as digits in [0, 1].
-    """
+def _flow(denoiser: Callable[[Array], Denoiser]) -> Callable[[Array, int], Sampler]:
+    """Return a `fit` for `train_halves`: the probability flow of `denoiser(half)` in 40 steps."""
 
     def fit(half: Array, seed: int) -> Sampler:
         schedule = VarianceExploding(0.05, 40.0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,6 @@ from byheart.lab.measures.coverage_score import (
     Area,
     CoverageScore,
     coverage_score,
-    held_alone,
-    held_area,
 )
 from byheart.lab.measures.isolation import isolation
 from byheart.lab.reproduction.reproduction import (
@@ -39,7 +36,7 @@ from byheart.lab.sweeps.models import draw_samples
 from byheart.lab.sweeps.plan import Plan
 from byheart.threads import one_thread
 from papers.phases import draw_digits
-from papers.retrieval import Array, retrieve
+from papers.retrieval import Array, held_alone, retrieve
 
 PAPER = "arXiv 2606.14390v1"
 TRAINING_ROWS, HELDOUT, SAMPLES = 400, 400, 2000
@@ -55,10 +52,8 @@ Sampler = Callable[[Array, np.random.SeedSequence], Array]
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; the full run needs the extra `neural`. quick: no networks.
 
-    Raises MissingExtraError without torch in the full run.
+    Raises MissingExtraError in the full run without it.
     """
-    if not quick:
-        import_module("byheart.lab.diffusion.neural")  # to miss torch before anything is run
     repeats, n = REPEATS[quick], TRAINING_ROWS
     models: dict[str, tuple[int, int, Sampler]] = {
         f"memory, s = 0.6, n = {n}": (n, repeats, _memory(0.6)),
@@ -131,8 +126,9 @@ def _scored(n: int, repeat: int, sampler: Sampler) -> CoverageScore:
 def _held(n: int, noise_level: float) -> tuple[Area, int, int]:
     """The area of isolation for the points held alone, how many they are, how many foretold."""
     rows = draw_digits(n, np.random.default_rng(np.random.SeedSequence(0, spawn_key=(n, 0))))
-    foretold = isolation(rows).above(noise_level)
-    return held_area(rows, noise_level), int(held_alone(rows, noise_level).sum()), foretold
+    held, found = held_alone(rows, noise_level), isolation(rows)
+    area = Area.of(found.levels[held], found.levels[~held])
+    return area, int(held.sum()), found.above(noise_level)
 
 
 def _foretold(held: dict[tuple[int, float], tuple[Area, int, int]]) -> Claim:

@@ -9,13 +9,12 @@ points (`metrics.phases`), the numbers of samples and of held-out points are the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from byheart.auditing.metrics.phases import PHASES, Phases, phases
-from byheart.intervals import student_half_width, wilson
+from byheart.intervals import student_half_width
 from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction, Table
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Record
@@ -23,6 +22,7 @@ from byheart.lab.theory.associative_memory import collapse_level, ring_radius
 from byheart.lab.transition.phase_curve import PhaseCurve, peak_text, phase_curve, shares_text
 from byheart.lab.transition.phase_graph import phase_graph
 from byheart.threads import one_thread
+from papers.cells import share_text
 from papers.retrieval import Array, circle, recall_level, retrieval_records
 
 PAPER = "arXiv 2505.21777v3"
@@ -42,8 +42,6 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
 
     Raises MissingExtraError as the sweeps of networks do.
     """
-    if not quick:
-        import_module("byheart.lab.diffusion.neural")  # to miss torch before anything is run
     repeats = 5 if quick else 20
     with one_thread():
         on_circle = retrieval_records(
@@ -240,8 +238,7 @@ def _calibration(perfect: dict[int, dict[str, list[Phases]]]) -> Table:
             total = int(counts.sum())
             cells = []
             for count in counts[:2]:
-                low, high = wilson(int(count), total)
-                cells.append(f"{count / total:.1%} [{low:.1%}, {high:.1%}]")
+                cells.append(share_text(int(count), total, ".1%"))
             stated = [np.mean([run.false_alarm[i] for run in runs]) for i in range(2)]
             rows.append(
                 (f"{n:,}", against, *cells, f"{stated[0]:.1%}, {stated[1]:.1%}", f"{len(runs)}")

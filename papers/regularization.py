@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtr
 
 from byheart.distances.neighbours import two_way
-from byheart.intervals import Interval, wilson
+from byheart.intervals import Interval
 from byheart.lab.diffusion import EmpiricalDenoiser, HeunSampler, Start, VarianceExploding
 from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction, Table
 from byheart.lab.sweeps.material import Material, prepare
@@ -28,6 +28,7 @@ from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.thresholds import ThresholdsResult, graphs, thresholds
 from byheart.threads import one_thread
+from papers.cells import share_text
 
 Array = NDArray[np.float64]
 
@@ -51,8 +52,6 @@ COLLAPSED = 0.1  # of the spacing: nearer to a training point is collapsed
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; the full run needs the extra `neural`. quick: no networks."""
-    if not quick:
-        import byheart.lab.diffusion.neural  # noqa: F401  so that a missing extra is said at once
     found, records = {}, {}
     for kind, (name, values) in SCORES.items():
         records[kind] = laboratory.run(kind, _plan({"kind": kind}, name, values, REPEATS[quick]))
@@ -313,10 +312,8 @@ def _bayes_table(collapse: dict[float, Array]) -> Table:
     rows = []
     for value, gaps in collapse.items():
         hits = int((gaps < COLLAPSED).sum())
-        low, high = wilson(hits, len(gaps))
-        median = f"{np.median(gaps):.3g}"
-        share = f"{hits / len(gaps):.3f} [{low:.3f}, {high:.3f}]"
-        rows.append((f"{value:g}", share, f"{_predicted(value):.3f}", median))
+        share = share_text(hits, len(gaps), ".3f")
+        rows.append((f"{value:g}", share, f"{_predicted(value):.3f}", f"{np.median(gaps):.3g}"))
     return Table(
         "Empirical Bayes: share of samples that collapse",
         ("log tau", "collapsed", "formula, n = 1", "median distance"),

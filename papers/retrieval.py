@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import _check
+from byheart.auditing.copies import REPRODUCED_RATIO
 from byheart.auditing.metrics.phases import phases
+from byheart.distances.neighbours import within
 from byheart.lab.diffusion import EmpiricalDenoiser
 from byheart.lab.sweeps.record import Outcome, Record
 
@@ -41,9 +43,26 @@ def retrieve(
     """
     steps = _check.integer(steps, "steps", 1)
     count = _check.integer(count, "count", 1)
-    denoiser = EmpiricalDenoiser(points)
     y = points[rng.integers(len(points), size=count)]
     y = y + _check.positive(noise_level, "noise_level") * rng.standard_normal(y.shape)
+    return _descend(points, y, noise_level, steps)
+
+
+def held_alone(points: Array, noise_level: float, steps: int = 200) -> NDArray[np.bool_]:
+    """Return which points, (n, d), a memory at this noise level holds alone, (n,).
+
+    A point is held if energy descent from it ends within a third of the distance to its nearest
+    other point.
+
+    >>> held_alone(np.array([[0.0], [0.1], [5.0]]), 1.0).tolist()
+    [False, False, True]
+    """
+    moved = np.linalg.norm(_descend(points, points, noise_level, steps) - points, axis=1)
+    return np.asarray(moved <= REPRODUCED_RATIO * within(points, 1).distances[:, 0])
+
+
+def _descend(points: Array, y: Array, noise_level: float, steps: int) -> Array:
+    denoiser = EmpiricalDenoiser(points)
     for _ in range(steps):
         y = denoiser.mean(y, noise_level)
     return y

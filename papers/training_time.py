@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from byheart.errors import InputError
 from byheart.lab.measures.training_time import (
     Onset,
     PowerLaw,
@@ -35,6 +33,7 @@ from byheart.lab.reproduction.reproduction import (
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
+from papers.trials import run_trials
 
 PAPER = "arXiv 2505.17638v2 and 2505.16959v1"
 TIMES = ("tau_gen", "tau_mem", "copies")
@@ -100,15 +99,8 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
 
 def _runs(laboratory: Laboratory, setting: Setting) -> list[TrainingTimes]:
     trials = [Trial(n, r) for r in range(setting.repeats) for n in setting.sizes]
-    runs = []
-    with closing(laboratory.engine.run(_trial, setting, trials)) as records:
-        for done, record in enumerate(records, 1):
-            if record.outcome is None:
-                raise InputError(f"training time, n = {record.n}: {record.error}")
-            runs.append(((record.n, record.repeat), _parse(str(record.outcome.figures["run"]))))
-            if laboratory.progress:
-                laboratory.progress("training time", done, len(trials), record)
-    return [run for _, run in sorted(runs, key=lambda pair: pair[0])]
+    done = run_trials(laboratory, "training time", _trial, setting, trials)
+    return [_parse(str(outcome.figures["run"])) for _, outcome in done]
 
 
 def _trial(setting: Setting, trial: Trial) -> Outcome:

@@ -11,10 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from docsite import command_line, markdown, pages, plan_files, python_api, report_json  # noqa: E402
-
 from byheart.cli import app, run  # noqa: E402
 from byheart.lab.sweeps import plan  # noqa: E402
+from docsite import command_line, markdown, pages, plan_files, python_api, report_json  # noqa: E402
 
 MODULES = (command_line, markdown, pages, plan_files, python_api, report_json)
 

@@ -17,6 +17,7 @@ from byheart.lab.sweeps.engines import SerialEngine
 from byheart.report.reproduction import render, write_html
 from papers import extraction as reproduce_extraction
 from papers import known_memorizers
+from papers.cells import mean_interval
 
 pytest.importorskip("torch")
 
@@ -169,8 +170,29 @@ def test_reproduction_in_small(monkeypatch, tmp_path):
     assert "Memorization divergence" in page.read_text(encoding="utf-8")
 
 
+def test_an_attack_that_fails_fails_the_experiment(laboratory, monkeypatch):
+    """Its own words, in place of a row with fewer attacks."""
+
+    def incoherent(setting, case, seed):
+        raise UsageError("1 cluster of 40 is coherent")
+
+    monkeypatch.setattr(reproduce_extraction, "_attack", incoherent)
+    setting = known_memorizers.build_setting(laboratory.folder, reproduce_extraction.QUICK, {})
+    with pytest.raises(InputError, match="extraction, n = 0, repeat 0: 1 cluster of 40 is"):
+        reproduce_extraction._attacks(laboratory, setting, 1)
+
+
+def test_the_trained_network_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_memorizers, "EPOCHS", 1)
+    cases = (known_memorizers.Case("network", "ours"),)
+    network = known_memorizers.build_setting(tmp_path, cases, {}).network
+    written = network.stat().st_mtime_ns
+    assert known_memorizers.build_setting(tmp_path, cases, {}).network == network
+    assert network.stat().st_mtime_ns == written
+
+
 def test_means_have_students_interval():
-    mean, (low, high) = reproduce_extraction.mean_interval([1.0, 2.0, 3.0])
+    mean, (low, high) = mean_interval([1.0, 2.0, 3.0])
     assert mean == 2
     # t(2 degrees, .975) = 4.303; deviation 1, of 3 values.
     assert high - mean == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)

@@ -13,8 +13,6 @@ from byheart.distances.neighbours import within
 from byheart.errors import InputError, MissingExtraError, UsageError
 from byheart.lab.diffusion import EmpiricalDenoiser, GaussianDenoiser
 from byheart.lab.measures.geometry import around, memorization
-from byheart.lab.reproduction.reproduction import Laboratory
-from byheart.lab.sweeps.engines import SerialEngine
 from byheart.lab.sweeps.material import digits
 from papers import geometry as reproduce_geometry
 from papers import geometry_networks
@@ -62,15 +60,20 @@ def test_only_the_point_itself_is_left_out():
     assert found.values[-1] > 0
 
 
-def test_geometry_in_small(tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce_geometry, "SIZES", {True: (300, 3, 6, 6, 3, 4)})
+@pytest.fixture
+def small(monkeypatch):
+    sizes = (300, 3, 6, 6, 3, 4)
+    monkeypatch.setattr(reproduce_geometry, "SIZES", {True: sizes, False: sizes})
     monkeypatch.setattr(reproduce_geometry, "LARGE", 260)
     monkeypatch.setattr(reproduce_geometry, "LARGE_DIMENSIONS", (10, 40))
     monkeypatch.setattr(reproduce_geometry, "REFERENCE_ROWS", 1000)
     some = digits()[:300]
     monkeypatch.setattr(reproduce_geometry, "digits", lambda: some)
-    laboratory = Laboratory(tmp_path, SerialEngine())
-    result = reproduce_geometry.reproduce(laboratory, quick=True)
+
+
+def test_geometry_in_small(small, idle, no_torch, tmp_path):
+    result = reproduce_geometry.reproduce(idle, quick=True)
+    assert not any(tmp_path.iterdir())  # nothing is kept
     assert [len(table.rows) for table in result.tables] == [4, 3, 12, 4]
     assert all(len(row) == len(t.headings) for t in result.tables for row in t.rows)
     assert len(result.claims) == 7
@@ -96,9 +99,6 @@ def test_networks_in_small(monkeypatch):
     assert claim.agrees in ("yes", "partly", "no")
 
 
-def test_without_torch_the_networks_are_left_out(monkeypatch):
-    def missing(*_):
-        raise MissingExtraError("no torch")
-
-    monkeypatch.setattr(reproduce_geometry, "networks", missing)
-    assert reproduce_geometry._networks(np.random.default_rng(0)) is None
+def test_without_torch_the_full_run_says_so(small, idle, no_torch):
+    with pytest.raises(MissingExtraError, match=r'pip install "byheart\[neural\]"'):
+        reproduce_geometry.reproduce(idle, quick=False)

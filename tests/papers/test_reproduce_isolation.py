@@ -2,13 +2,11 @@
 
 import json
 
-from byheart.lab.reproduction.reproduction import Laboratory
-from byheart.lab.sweeps.engines import SerialEngine
 from byheart.report.reproduction import render, write_html
 from papers import isolation as reproduce_isolation
 
 
-def test_isolation_in_small(tmp_path, monkeypatch, capsys):
+def test_isolation_in_small(idle, no_torch, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_isolation, "HELDOUT", 60)
     monkeypatch.setattr(reproduce_isolation, "SAMPLES", 80)
     monkeypatch.setattr(reproduce_isolation, "MEMORY_SIZES", (60,))
@@ -16,9 +14,9 @@ def test_isolation_in_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_isolation, "TRAINING_ROWS", 60)
     monkeypatch.setattr(reproduce_isolation, "REPEATS", {True: 2})
     said = []
-    result = reproduce_isolation.reproduce(
-        Laboratory(tmp_path, SerialEngine(), lambda *state: said.append(state)), quick=True
-    )
+    idle.progress = lambda *state: said.append(state)
+    result = reproduce_isolation.reproduce(idle, quick=True)
+    assert not any(tmp_path.iterdir())  # nothing is kept
     assert len(said) == 6
     assert [len(table.rows) for table in result.tables] == [2, 6, 3]
     assert all(len(row) == len(t.headings) for t in result.tables for row in t.rows)

@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 
 from byheart.lab.measures.training_time import Onset, PowerLaw
-from byheart.lab.reproduction.reproduction import Laboratory
-from byheart.lab.sweeps.engines import SerialEngine
 from byheart.report.reproduction import render, write_html
 from papers import halves as reproduce_halves
 from papers import training_time as reproduce_training_time
-
-
-@pytest.fixture
-def laboratory(tmp_path):
-    return Laboratory(tmp_path, SerialEngine())
 
 
 def test_halves_in_small(laboratory, monkeypatch, tmp_path):
@@ -30,6 +23,7 @@ def test_halves_in_small(laboratory, monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce_halves, "TRAINING_STEPS", 3)
     monkeypatch.setattr(reproduce_halves, "PAIRS", 60)
     result = reproduce_halves.reproduce(laboratory, quick=True)
+    assert not any(tmp_path.iterdir())  # nothing is kept
     assert [claim.agrees for claim in result.claims][:2] == ["yes", "yes"]
     # Two splits cannot cover .8: a copier and kernels of bandwidth .25 lean, linear models do not.
     rows = {(row[0], row[1]): row for row in result.tables[2].rows}
@@ -45,6 +39,7 @@ def test_training_time_in_small(laboratory, monkeypatch, tmp_path):
     setting = reproduce_training_time.Setting((40, 80), 1, 24, 3, 60, 60, width=8)
     monkeypatch.setattr(reproduce_training_time, "SETTINGS", {True: setting})
     result = reproduce_training_time.reproduce(laboratory, quick=True)
+    assert not any(tmp_path.iterdir())  # nothing is kept
     assert len(result.claims) == 4
     assert [len(table.rows) for table in result.tables] == [2, 3]
     assert all(len(row) == len(t.headings) for t in result.tables for row in t.rows)

@@ -2,22 +2,21 @@
 
 import json
 
-from byheart.lab.reproduction.reproduction import Laboratory
-from byheart.lab.sweeps.engines import SerialEngine
 from byheart.report.reproduction import render, write_html
 from papers import phases as reproduce_phases
 
 
-def test_phases_in_small(tmp_path, monkeypatch, capsys):
+def test_phases_in_small(laboratory, idle, no_torch, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_phases, "COUNT", 60)
     monkeypatch.setattr(reproduce_phases, "CIRCLE_SIZES", (2, 32, 1024))
     monkeypatch.setattr(reproduce_phases, "DIGIT_SIZES", (40, 100))
     monkeypatch.setattr(reproduce_phases, "PERFECT_SIZES", (100,))
     monkeypatch.setattr(reproduce_phases, "CIRCLE_STEPS", 15)
     monkeypatch.setattr(reproduce_phases, "RECALL", ((50, 16),))
-    result = reproduce_phases.reproduce(
-        Laboratory(tmp_path, SerialEngine(), lambda *state: None), quick=True
-    )
+    result = reproduce_phases.reproduce(laboratory, quick=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["kernel.sqlite"]
+    again = reproduce_phases.reproduce(idle, quick=True)  # its sweep from the store
+    assert again.tables == result.tables
     assert len(result.claims) == 6
     assert result.claims[0].agrees == "yes"  # the circle shows all three phases
     assert [len(table.rows) for table in result.tables] == [3, 2, 2, 2, 1]

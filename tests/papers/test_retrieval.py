@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from papers.retrieval import circle, recall_level, retrieval_records, retrieve
 
 from byheart.errors import UsageError
+from byheart.lab.measures.coverage_score import Area
+from byheart.lab.measures.isolation import isolation
 from byheart.lab.theory.associative_memory import circle_slope, collapse_level, ring_radius
 from byheart.lab.transition.phase_curve import phase_curve
+from papers.retrieval import circle, held_alone, recall_level, retrieval_records, retrieve
 
 
 def test_recall_follows_the_formula():
@@ -62,3 +64,35 @@ def test_the_circle_passes_through_all_phases():
 def test_arguments_out_of_range():
     with pytest.raises(UsageError, match="noise_level"):
         retrieve(np.zeros((2, 1)), 0.0, 1, 1, np.random.default_rng(0))
+
+
+def half_crowded(rng, n):
+    """Half of the rows crowded in clusters, half isolated."""
+    centres = 6 * np.random.default_rng(99).normal(size=(4, 3))
+    crowded = centres[rng.integers(0, 4, size=n // 2)] + 0.3 * rng.normal(size=(n // 2, 3))
+    return np.concatenate([crowded, 6 * rng.normal(size=(n - n // 2, 3))])
+
+
+def test_isolation_foretells_what_a_memory_holds():
+    """Equation (1) has two points merge exactly where the memory's minima merge."""
+    for gap, held in ((0.9, False), (1.15, True)):
+        points = np.array([[0.0], [2 * gap], [60.0], [60.0 + 2 * gap]])
+        assert held_alone(points, 1.0, 2000).tolist() == [held] * 4 or gap == 1.15
+        assert (isolation(points).levels > 1.0).tolist() == [held] * 4
+    rng = np.random.default_rng(2)
+    points = half_crowded(rng, 200)
+    held, levels = held_alone(points, 0.5), isolation(points).levels
+    area = Area.of(levels[held], levels[~held])
+    assert area.value > 0.95
+    assert 20 < area.points < 180
+    assert abs(isolation(points).above(0.5) - area.points) <= 30
+
+
+def test_a_memory_keeps_what_it_holds():
+    """Points held alone come back exactly, those that are not merge with others."""
+    rng = np.random.default_rng(3)
+    points = half_crowded(rng, 60)
+    held = held_alone(points, 0.5)
+    made = retrieve(points, 0.5, 300, 2000, rng)
+    reach = np.sqrt(((points[:, None] - made[None]) ** 2).sum(axis=2)).min(axis=1)
+    assert np.median(reach[held]) < 0.1 * np.median(reach[~held])

@@ -72,4 +72,7 @@ def main() -> None:
 
 def run(arguments: list[str], debug: bool = False) -> int:
     """Run one command and return its exit status; with `debug` errors keep their traceback."""
-    return exit_status(app, arguments, debug)
+    command = typer.main.get_command(app)
+    return exit_status(
+        lambda: command(arguments or ["--help"], "byheart", standalone_mode=False), debug
+    )

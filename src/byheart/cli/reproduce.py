@@ -1,14 +1,23 @@
-"""`byheart reproduce`."""
+"""`byheart reproduce`, and what every experiment of a paper does on a command line."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from byheart.cli.arguments import Json, TrialEngine, Workers, folder
+
+if TYPE_CHECKING:
+    from byheart.lab.reproduction.reproduction import Reproduction
+
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer runs and variants: minutes.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder; by default byheart-NAME, and -quick with --quick.")
+]
 
 
 class Experiment(StrEnum):
@@ -20,13 +29,8 @@ class Experiment(StrEnum):
 
 def reproduce(
     experiment: Annotated[Experiment, typer.Argument(help="Which experiment.")],
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer runs and variants: minutes.")
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder; by default byheart-EXPERIMENT, and -quick with --quick."),
-    ] = None,
+    quick: Quick = False,
+    out: Out = None,
     engine: TrialEngine = "process",
     workers: Workers = None,
     json: Json = False,
@@ -35,23 +39,48 @@ def reproduce(
 
     **Example:** `byheart reproduce linear --quick`
 
-    Started again with the same folder it goes on where it was. `unet` needs the extra `neural`.
+    Started again with the same folder its sweeps go on where they were. `unet` needs the extra
+    `neural`.
     """
     from importlib import import_module
 
+    module = import_module(f"byheart.lab.reproduction.{experiment.name}")
+    perform(
+        module.reproduce,
+        experiment.value,
+        quick=quick,
+        out=out,
+        engine=engine,
+        workers=workers,
+        json=json,
+    )
+
+
+def perform(
+    reproduce: Callable[..., Reproduction],
+    name: str,
+    *,
+    quick: bool,
+    out: Path | None,
+    engine: str = "serial",
+    workers: int | None = None,
+    json: bool,
+) -> None:
+    """Call `reproduce(laboratory, quick=...)`, write NAME.json and NAME.html, and tell.
+
+    out: a folder, by default byheart-NAME, and -quick with `quick`.
+    """
     from byheart.lab.reproduction.reproduction import Laboratory
     from byheart.lab.sweeps.sweep import engine_named
     from byheart.report.reproduction import render, write_html, write_json
     from byheart.report.sweep import progress_bar
 
-    default = f"byheart-{experiment.value}{'-quick' if quick else ''}"
-    place = folder(out or Path(default))
+    place = folder(out or Path(f"byheart-{name}{'-quick' if quick else ''}"))
     with progress_bar() as update:
         laboratory = Laboratory(place, engine_named(engine, workers), update)
-        module = import_module(f"byheart.lab.reproduction.{experiment.name}")
-        result = module.reproduce(laboratory, quick=quick)
-    data = write_json(result, place / f"{experiment.value}.json")
-    page = write_html(result, place / f"{experiment.value}.html")
+        result = reproduce(laboratory, quick=quick)
+    data = write_json(result, place / f"{name}.json")
+    page = write_html(result, place / f"{name}.html")
     if json:
         typer.echo(data.read_text(encoding="utf-8"), nl=False)
     else:

@@ -1,10 +1,8 @@
-"""The three readings of isolation against what is known of planted and of exact models."""
+"""The three readings of isolation against what is known of planted and of honest models."""
 
 import numpy as np
-import pytest
-from papers.retrieval import retrieve
 
-from byheart.lab.measures.coverage_score import coverage_score, held_alone, held_area
+from byheart.lab.measures.coverage_score import Area, coverage_score
 from byheart.lab.measures.isolation import isolation
 
 
@@ -39,33 +37,6 @@ def test_an_honest_model_has_one_half_in_every_third():
     assert found.named.value is None or found.named.points < 5
 
 
-def test_isolation_foretells_what_a_memory_holds():
-    """Equation (1) has two points merge exactly where the memory's minima merge."""
-    for gap, held in ((0.9, False), (1.15, True)):
-        points = np.array([[0.0], [2 * gap], [60.0], [60.0 + 2 * gap]])
-        assert held_alone(points, 1.0, 2000).tolist() == [held] * 4 or gap == 1.15
-        assert (isolation(points).levels > 1.0).tolist() == [held] * 4
-    rng = np.random.default_rng(2)
-    points = clustered(rng, 200)
-    area = held_area(points, 0.5)
-    assert area.value > 0.95
-    assert 20 < area.points < 180
-    assert abs(isolation(points).above(0.5) - area.points) <= 30
-
-
-def test_a_memory_keeps_what_it_holds():
-    """Points held alone come back exactly, those that are not merge with others."""
-    rng = np.random.default_rng(3)
-    points = clustered(rng, 60)
-    held = held_alone(points, 0.5)
-    made = retrieve(points, 0.5, 300, 2000, rng)
-    reach = np.sqrt(((points[:, None] - made[None]) ** 2).sum(axis=2)).min(axis=1)
-    assert np.median(reach[held]) < 0.1 * np.median(reach[~held])
-
-
-def test_equal_sets_of_points_have_no_area():
-    points = np.array([[0.0], [5.0], [10.0]])
-    area = held_area(points, 0.5)
+def test_an_empty_set_has_no_area():
+    area = Area.of(np.ones(3), np.ones(0))
     assert (area.value, area.interval, area.points) == (None, None, 3)
-    with pytest.raises(Exception, match="equal"):
-        held_area(np.ones((4, 1)), 0.5)

@@ -29,7 +29,6 @@ from byheart.auditing.copies import REPRODUCED_RATIO
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.protocol import audit
 from byheart.distances.neighbours import two_way, within
-from byheart.lab.diffusion import EmpiricalDenoiser
 from byheart.lab.measures.isolation import isolation
 
 Array = NDArray[np.float64]
@@ -48,6 +47,19 @@ class Area:
     value: float | None
     interval: Interval | None
     points: int
+
+    @classmethod
+    def of(cls, positive: Array, negative: Array, level: float = 0.05) -> Area:
+        """Return the share of pairs in which the positive value is the larger, ties half.
+
+        >>> Area.of(np.array([3.0, 4.0]), np.array([1.0, 2.0, 3.0])).value
+        0.9166666666666666
+        """
+        if not len(positive) or not len(negative):
+            return cls(None, None, len(positive))
+        value = 1 - area_under_curve(positive, negative)
+        interval = intervals.auc(value, len(positive), len(negative), level)
+        return cls(value, interval, len(positive))
 
 
 @dataclass(frozen=True)
@@ -96,45 +108,11 @@ def coverage_score(
     thirds = []
     for part in np.array_split(pooled, 3):
         inside = training[part]
-        thirds.append(_area(-reach[part][inside], -reach[part][~inside], level))
+        thirds.append(Area.of(-reach[part][inside], -reach[part][~inside], level))
     return CoverageScore(
         verdict=result.verdict,
         kind=result.kind or "",
-        named=_area(levels[named], levels[~named], level),
-        reproduced=_area(levels[reproduced], levels[~reproduced], level),
+        named=Area.of(levels[named], levels[~named], level),
+        reproduced=Area.of(levels[reproduced], levels[~reproduced], level),
         thirds=(thirds[0], thirds[1], thirds[2]),
     )
-
-
-def held_alone(points: Array, noise_level: float, steps: int = 200) -> NDArray[np.bool_]:
-    """Return which points, (n, d), an associative memory at this noise level holds alone, (n,).
-
-    A point is held if energy descent from it (`papers.retrieval`) ends within a third of the
-    distance to its nearest other point.
-
-    >>> held_alone(np.array([[0.0], [0.1], [5.0]]), 1.0).tolist()
-    [False, False, True]
-    """
-    denoiser, y = EmpiricalDenoiser(points), points
-    for _ in range(steps):
-        y = denoiser.mean(y, noise_level)
-    moved = np.linalg.norm(y - points, axis=1)
-    return np.asarray(moved <= REPRODUCED_RATIO * within(points, 1).distances[:, 0])
-
-
-def held_area(points: Array, noise_level: float, level: float = 0.05) -> Area:
-    """Return the area of isolation for the points that `held_alone` names.
-
-    >>> held_area(np.array([[0.0], [0.1], [5.0]]), 1.0).value
-    1.0
-    """
-    held, levels = held_alone(points, noise_level), isolation(points).levels
-    return _area(levels[held], levels[~held], level)
-
-
-def _area(positive: Array, negative: Array, level: float) -> Area:
-    """Return the share of pairs in which the positive value is the larger, ties half."""
-    if not len(positive) or not len(negative):
-        return Area(None, None, len(positive))
-    value = 1 - area_under_curve(positive, negative)
-    return Area(value, intervals.auc(value, len(positive), len(negative), level), len(positive))
