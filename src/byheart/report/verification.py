@@ -31,8 +31,8 @@ def verify(
     from byheart.samples import fingerprint
 
     report = read_json(path)
-    given = report.parameters.model_dump()
-    _require(path, "features", given["features"], features)
+    given: dict[str, Any] = dict(report.parameters)
+    _require(path, "features", given.get("features", "raw"), features)
     if given.get("groups") != WITHHELD:
         _require(path, "groups", given.get("groups"), groups)
     elif groups is None:
@@ -87,7 +87,7 @@ def _sources(report: Report, path: Path) -> dict[str, tuple[str, str]]:
     """Return path and recorded hash of each set; relative paths start at the report's folder."""
     sources = {}
     for role in ("train", "heldout", "generated"):
-        entry = getattr(report.inputs, role)
+        entry = report.inputs[role]
         if entry is None:
             continue
         if entry.path is None:
