@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from byheart.auditing.result import Metric
 from byheart.errors import InputError, UsageError
 from byheart.report import document
 from byheart.report.document import differences, read_json, to_report, write_json
@@ -142,6 +143,21 @@ def test_nothing_but_json_whatever_the_figures(whole, tmp_path):
     assert plain["metrics"]["median_distance_ratio"]["maximum"] is None
     assert plain["parameters"]["array"] == [1.0, None]
     assert plain["parameters"]["set"] == [0.5, True, None]
+
+
+def test_null_is_read_as_what_it_stood_for(whole, tmp_path):
+    nan, inf = float("nan"), float("inf")
+    metric = Metric(nan, (nan, 1.0), "none", -inf, inf)
+    path = write_json(replace(whole, metrics={"odd": metric}), tmp_path / "r.json")
+    back = read_json(path).metrics["odd"]
+    assert np.isnan([back.value, back.interval[0]]).all()
+    assert (back.interval[1], back.minimum, back.maximum) == (1.0, -inf, inf)
+
+
+def test_a_report_read_back_writes_its_page_without_the_names_withheld(build, tmp_path):
+    path = write_json(build["copies-table"](), tmp_path / "r.json", examples=False)
+    page = read_json(path).to_html(tmp_path / "r.html").read_text("utf-8")
+    assert "(withheld)" in page
 
 
 def test_names_that_are_not_utf8_are_escaped(whole, tmp_path):

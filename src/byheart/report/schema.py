@@ -54,7 +54,7 @@ KEYS = (*_HEADER, *_RESULT)  # in the order of the file
 
 
 def _from_1(plain: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 has more keys; each has a default in its record, which says what version 1 did."""
+    """A key that version 1 does not have is a field with a default: what version 1 did."""
     return {**plain, "schema_version": "2"}
 
 
