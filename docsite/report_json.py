@@ -14,7 +14,7 @@ from docsite.markdown import escaped
 
 OPENING = """# report.json
 
-`byheart audit` writes `report.json` beside `report.html`. Its schema, version 1, is shipped with
+`byheart audit` writes `report.json` beside `report.html`. Its schema, version 2, is shipped with
 the package as `byheart/report/report.schema.json` (JSON Schema, draft 2020-12), and what is below
 is read from it. Every key but `approximation` is always there; `null` stands where there is no
 value, and a warning says why. Distances are in the units of the compared features, shares and rates
@@ -34,10 +34,11 @@ print(report["schema_version"], report["verdict"], report["kind"])
 ```
 
 ```output
-1 memorizes copies
+2 memorizes copies
 ```
 
-In Python `byheart.report.document.read_json(path)` reads and validates one.
+In Python `byheart.report.document.read_json(path)` reads and validates one, of version 1
+too: it gives the `AuditResult` back, without the rows that were shown.
 """
 MEANING = {
     "report": {
@@ -54,22 +55,17 @@ MEANING = {
         "kind": "of `memorizes`: points come back, or leave traces only",
         "reason": "one sentence a person can act on",
         "p_value": "of the whole family of statistics, exact",
-        "inputs": "the three sets",
+        "inputs": "`train`, `heldout` and `generated`; `heldout` is null when there was none",
         "tests": "the statistics of the family",
         "delta": "the relative distance",
         "copies": "which training points come back, and how many at least",
         "membership": "privacy figures",
         "controls": "what has to hold before a verdict is believed",
         "metrics": "descriptive figures by name",
-        "parameters": "the options; further keys may be added",
+        "parameters": "what was compared (`features`) and the other options; keys may be added",
         "environment": "versions, BLAS and threads",
         "warnings": "what was noticed, one sentence each",
         "approximation": "of `--approximate`; absent from exact audits",
-    },
-    "Inputs": {
-        "train": "what the model was trained on",
-        "heldout": "what it never saw",
-        "generated": "what it generated",
     },
     "InputSet": {
         "path": "as given, relative to the report",
@@ -108,18 +104,15 @@ MEANING = {
         "generated_index": "row",
         "distance": "between the two",
         "q_value": "smallest false discovery rate at which the row is on the list",
-        "train_name": "file name or row",
-        "generated_name": "file name or row",
+        "train_name": "file name or row; null when names are withheld",
+        "generated_name": "file name or row; null when names are withheld",
     },
     "Membership": {
         "auc": "of the attack; ½ is none",
         "auc_interval": "score interval",
-        "tpr_at_fpr": "true-positive rates at two false-positive rates",
+        "tpr_at_fpr": "true-positive rates at the false-positive rates `0.01` and `0.001`; null "
+        "below 100 and 1,000 held-out points",
         "epsilon_lower_bound": "pure epsilon, replacement adjacency, with confidence 1 − level",
-    },
-    "TruePositiveRates": {
-        "0.01": "null below 100 held-out points",
-        "0.001": "null below 1,000 held-out points",
     },
     "Controls": {
         "role_swap": "the family with T and H exchanged",
@@ -158,7 +151,6 @@ MEANING = {
         "minimum": "smallest possible value",
         "maximum": "largest possible value",
     },
-    "Parameters": {"features": "what was compared"},
     "Approximation": {
         "lists": "into which the real rows were sorted",
         "read_by_generated": "share of the real rows that a generated row was compared with",
@@ -183,8 +175,8 @@ def page() -> str:
     """Return the page; raises ValueError when MEANING and the schema do not match."""
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     parts = [OPENING]
-    named = {name: value for name, value in schema["$defs"].items() if "properties" in value}
-    records = {"report": schema, **named}
+    records = {"report": schema, **schema["$defs"]}
+    del records["JsonValue"]
     for name in set(records) ^ set(MEANING):
         raise ValueError(f"docsite/report_json.py and report.schema.json differ in {name}")
     for name, meanings in MEANING.items():

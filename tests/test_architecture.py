@@ -11,11 +11,12 @@ from pkgutil import walk_packages
 import pytest
 
 import byheart
+from byheart import pages
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [  # from the ground up; rooms on one floor do not know each other
-    {"errors"},
-    {"_check"},
+    {"errors", "_version", "pages"},
+    {"_check", "numbers"},
     {"intervals", "threads"},
     {"cluster"},
     {"distances"},
@@ -30,7 +31,6 @@ FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"__main__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-EXCEPTIONS = {("auditing/result.py", "report"), ("lab/transition/result.py", "report")}
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -45,6 +45,8 @@ def imported_rooms(path: Path) -> set[str]:
             names = [node.module or ""]
             if node.module == "byheart":
                 names = [f"byheart.{alias.name}" for alias in node.names]
+                above = {alias.name for alias in node.names} - FLOOR.keys()
+                assert not above, f"{path}: {above} of the root, which stands above all rooms"
         for name in names:
             parts = name.split(".")
             if parts[0] == "byheart" and len(parts) > 1 and parts[1] in FLOOR:
@@ -60,8 +62,13 @@ def test_imports_go_down(path):
         return
     assert room in FLOOR, f"{relative} has no floor in the design"
     for other in imported_rooms(path) - {room}:
-        if (relative, other) not in EXCEPTIONS:
-            assert FLOOR[other] < FLOOR[room], f"{relative} imports {other}"
+        assert FLOOR[other] < FLOOR[room], f"{relative} imports {other}"
+
+
+def test_every_writer_stands_where_the_root_says():
+    for writer in pages.WRITERS.values():
+        module, name = writer.split(":")
+        assert callable(getattr(import_module(module), name))
 
 
 def imported_modules(path: Path) -> set[Path]:
@@ -118,12 +125,13 @@ def test_the_package_and_its_help_load_no_heavy_part():
     assert run(code).strip().endswith("set()")
 
 
-def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
+def test_an_audit_loads_no_heavy_part_and_no_report():
     code = (
         "import byheart, numpy as np, sys\n"
         "rng = np.random.default_rng(0)\n"
         "byheart.audit(*(rng.normal(size=(20, 2)) for _ in range(3)), permutations=99)\n"
-        "print([m for m in ('scipy.stats', 'sklearn', 'torch', 'altair') if m in sys.modules])"
+        "heavy = ('scipy.stats', 'sklearn', 'pydantic', 'torch', 'altair', 'byheart.report')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     assert run(code).strip() == "[]"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from byheart import pages
+from byheart._version import __version__
 from byheart.errors import ByheartError, InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from byheart.auditing.result import AuditResult
     from byheart.monitoring.monitor import MemorizationMonitor
 
-__version__ = "0.1.0"
 __all__ = [
     "AuditResult",
     "ByheartError",
@@ -23,6 +24,7 @@ __all__ = [
     "MemorizationMonitor",
     "MissingExtraError",
     "UsageError",
+    "__version__",
     "audit",
 ]
 
@@ -31,6 +33,15 @@ _HOMES = {
     "AuditResult": "byheart.auditing.result",
     "MemorizationMonitor": "byheart.monitoring.monitor",
 }
+
+pages.WRITERS.update(
+    {
+        "AuditResult.to_json": "byheart.report.document:write_json",
+        "AuditResult.to_html": "byheart.report.page:write_html",
+        "AuditResult._repr_html_": "byheart.report.page:summary_html",
+        "TransitionResult._repr_html_": "byheart.report.transition:summary_html",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
-Interval = tuple[float, float]
+from byheart.numbers import Number
+
+Interval = tuple[Number, Number]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,18 @@ CONTROLS = Controls(
     planted=Planted((0.25,), (0.02,), (0.01,), ((1.0,),), (0.02,)),
     minimum_detectable_rate=0.02,
 )
-NONE = Copies(0, 0.1, 10, (), (), 0, 0, 1.0, 0.0, (0.0, 0.01))
+NONE = Copies(
+    memorized_lower_bound=0,
+    fdr=0.1,
+    flagged_train=(),
+    pairs=(),
+    share_of_generated=0.0,
+    share_interval=(0.0, 0.01),
+    minimum_list_length=10,
+    reproduced_train=0,
+    reproduced_heldout=0,
+    reproduction_p_value=1.0,
+)
 LIMITS = Limits(1000, 1000, 0.05, 0.01, 0.05)
 
 

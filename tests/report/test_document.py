@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from byheart.auditing.result import Metric
 from byheart.errors import InputError, UsageError
 from byheart.report import document
-from byheart.report.document import differences, read_json, to_report, to_result, write_json
+from byheart.report.document import differences, read_json, to_report, write_json
 
 TOP = [
     "schema_version",
@@ -112,9 +113,9 @@ def test_an_approximation_is_a_key_of_its_own_at_the_end(whole, approximation, t
     found = replace(whole, approximation=approximation)
     path = write_json(found, tmp_path / "report.json")
     assert list(json.loads(path.read_text("utf-8"))) == [*TOP, "approximation"]
-    assert to_result(read_json(path)).approximation == approximation
+    assert read_json(path).approximation == approximation
     exact = write_json(whole, tmp_path / "exact.json")
-    assert to_result(read_json(exact)).approximation is None
+    assert read_json(exact).approximation is None
     (line,) = differences(read_json(exact), read_json(path))
     assert line.startswith("approximation: absent became")
 
@@ -144,6 +145,21 @@ def test_nothing_but_json_whatever_the_figures(whole, tmp_path):
     assert plain["parameters"]["set"] == [0.5, True, None]
 
 
+def test_null_is_read_as_what_it_stood_for(whole, tmp_path):
+    nan, inf = float("nan"), float("inf")
+    metric = Metric(nan, (nan, 1.0), "none", -inf, inf)
+    path = write_json(replace(whole, metrics={"odd": metric}), tmp_path / "r.json")
+    back = read_json(path).metrics["odd"]
+    assert np.isnan([back.value, back.interval[0]]).all()
+    assert (back.interval[1], back.minimum, back.maximum) == (1.0, -inf, inf)
+
+
+def test_a_report_read_back_writes_its_page_without_the_names_withheld(build, tmp_path):
+    path = write_json(build["copies-table"](), tmp_path / "r.json", examples=False)
+    page = read_json(path).to_html(tmp_path / "r.html").read_text("utf-8")
+    assert "(withheld)" in page
+
+
 def test_names_that_are_not_utf8_are_escaped(whole, tmp_path):
     pair = replace(whole.copies.pairs[0], train_name=os.fsdecode(b"caf\xe9.png"))
     odd = replace(whole, copies=replace(whole.copies, pairs=(pair,)))
@@ -168,12 +184,12 @@ def test_paths_are_relative_to_the_report(whole, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out").mkdir()
     inputs = read_json(write_json(whole, tmp_path / "out" / "report.json")).inputs
-    assert inputs.train.path == "../data/train"
-    assert inputs.generated.path == "../samples.npy::x"
+    assert inputs["train"].path == "../data/train"
+    assert inputs["generated"].path == "../samples.npy::x"
     array = replace(
         whole, inputs={**whole.inputs, "train": replace(whole.inputs["train"], path=None)}
     )
-    assert to_report(array, tmp_path).inputs.train.path is None
+    assert to_report(array, tmp_path).inputs["train"].path is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(whole, written, monkeypatch):
@@ -210,7 +226,7 @@ def test_without_examples_no_name_remains(build, tmp_path):
     assert "don't panic" in text
     assert report.copies.pairs[1].train_index == 3
     assert report.copies.pairs[1].train_name is None
-    assert report.parameters.examples is False
+    assert report.parameters["examples"] is False
 
 
 def test_differences_name_the_key_and_both_values(whole, tmp_path):
@@ -236,7 +252,12 @@ def test_differences_name_the_key_and_both_values(whole, tmp_path):
     [
         (lambda p: {**p, "verdict": "clean"}, "verdict"),
         (lambda p: {k: v for k, v in p.items() if k != "seed"}, "seed"),
-        (lambda p: {**p, "schema_version": "2"}, "schema version '2' is unknown"),
+        (lambda p: {**p, "schema_version": "3"}, "schema version '3' is unknown"),
+        (lambda p: {**p, "schema_version": ["1"]}, "schema version"),
+        (lambda p: {**p, "evidence": None}, "evidence"),
+        (lambda p: {**p, "inputs": {**p["inputs"], "train": None}}, "inputs: .*needs train"),
+        (lambda p: {**p, "tests": [{**p["tests"][0], "odd": 1}]}, "tests.0.odd"),
+        (lambda p: {**p, "p_value": 1.5}, "p_value"),
         (lambda p: {**p, "schema_version": "9\n" * 500}, "schema version"),
         (lambda p: {**p, "seed": "7"}, "seed"),
         (lambda p: {**p, "level": 10**400}, "level"),

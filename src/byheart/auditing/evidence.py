@@ -34,7 +34,7 @@ def gather(
     train_rows = encoded.display_rows("train", [p.train_index for p in pairs])
     copied_by = encoded.display_rows("generated", [p.generated_index for p in pairs])
     train_matches = tuple(
-        Match(real, made, p.train_name, p.generated_name, p.distance, p.q_value)
+        Match(real, made, p.train_name or "", p.generated_name or "", p.distance, p.q_value)
         for p, real, made in zip(pairs, train_rows, copied_by, strict=True)
     )
 

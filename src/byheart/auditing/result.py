@@ -15,9 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart import pages
+from byheart.auditing.settings import AT_THE_TOP, options
 from byheart.errors import UsageError
+from byheart.intervals import Interval
+from byheart.numbers import Count, Maximum, Minimum, Number, Share
 
-Interval = tuple[float, float]
 Verdict = Literal["memorizes", "generalizes", "inconclusive"]
 Kind = Literal["copies", "traces"]
 
@@ -26,10 +29,10 @@ Kind = Literal["copies", "traces"]
 class InputSet:
     """Where one set of samples came from."""
 
-    path: str | None  # as the user gave it; None for an array
+    path: str | None  # as the user gave it, in a report relative to it; None for an array
     sha256: str
-    rows: int
-    dimension: int  # columns after encoding
+    rows: Count
+    dimension: Count  # columns after encoding
     dtype: str  # of the stored values
 
 
@@ -40,9 +43,9 @@ class Test:
     __test__ = False  # not a pytest class
 
     name: str
-    statistic: float
-    p_value: float
-    p_adjusted: float
+    statistic: Number
+    p_value: Share
+    p_adjusted: Share
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class DeltaCurve:
     """A relative distance over bandwidths, with bootstrap intervals; negative is memorization."""
 
     bandwidths: tuple[float, ...]
-    values: tuple[float, ...]
+    values: tuple[Number, ...]
     intervals: tuple[Interval, ...]
 
 
@@ -69,37 +72,37 @@ class Delta:
 class CopiedPair:
     """A training row and the generated row nearest to it."""
 
-    train_index: int
-    generated_index: int
+    train_index: Count
+    generated_index: Count
     distance: float
     q_value: float
-    train_name: str  # the file's name, or "row 17"
-    generated_name: str
+    train_name: str | None  # the file's name, or "row 17"; None in a report that withholds names
+    generated_name: str | None
 
 
 @dataclass(frozen=True)
 class Copies:
     """The memorized training points: how many at least, and which."""
 
-    memorized_lower_bound: int  # with confidence 1 - level
+    memorized_lower_bound: Count  # with confidence 1 - level
     fdr: float
-    minimum_list_length: int  # a shorter list cannot come out at this fdr and these sizes
-    flagged_train: tuple[int, ...]
+    flagged_train: tuple[Count, ...]
     pairs: tuple[CopiedPair, ...]  # closest first
-    reproduced_train: int  # rows with a generated row three times nearer than any other real row
-    reproduced_heldout: int  # the same for held-out rows: what chance alone does ("phantoms")
-    reproduction_p_value: float  # that G reproduces T no more often than T reproduces itself
-    share_of_generated: float  # generated rows whose nearest real row is a flagged training row
+    share_of_generated: Share  # generated rows whose nearest real row is a flagged training row
     share_interval: Interval
+    minimum_list_length: Count  # a shorter list cannot come out at this fdr and these sizes
+    reproduced_train: Count  # rows with a generated row three times nearer than any other real row
+    reproduced_heldout: Count  # the same for held-out rows: what chance alone does ("phantoms")
+    reproduction_p_value: Share  # that G reproduces T no more often than T reproduces itself
 
 
 @dataclass(frozen=True)
 class Membership:
     """The attack "close to a generated sample means trained on"."""
 
-    auc: float
+    auc: Share
     auc_interval: Interval
-    tpr_at_fpr: Mapping[str, float | None]  # keys "0.01" and "0.001"
+    tpr_at_fpr: Mapping[str, Share | None]  # keys "0.01" and "0.001"; None: too few held-out rows
     epsilon_lower_bound: float | None
 
 
@@ -107,7 +110,7 @@ class Membership:
 class ControlTest:
     """A control that ought not to alarm."""
 
-    p_value: float
+    p_value: Share
     passed: bool
 
 
@@ -115,15 +118,15 @@ class ControlTest:
 class Duplicates:
     """Rows that stand in both train and held-out: (train index, held-out index)."""
 
-    count: int
-    pairs: tuple[tuple[int, int], ...]  # the first hundred
+    count: Count
+    pairs: tuple[tuple[Count, Count], ...]  # the first hundred
 
 
 @dataclass(frozen=True)
 class Comparability:
     """Are the generated samples on the data's scale?"""
 
-    distance_ratio: float  # median nearest distance generated -> real over real -> real
+    distance_ratio: Number  # median nearest distance generated -> real over real -> real
     limit: float
     passed: bool
     cause: str | None  # the re-encoding that would bring the generated samples to the data
@@ -133,9 +136,9 @@ class Comparability:
 class Independence:
     """Does the model reproduce held-out rows more often than training rows do?"""
 
-    generated_share: float  # of generated rows that reproduce a held-out row
-    train_share: float  # of training rows that reproduce a held-out row
-    p_value: float
+    generated_share: Share  # of generated rows that reproduce a held-out row
+    train_share: Share  # of training rows that reproduce a held-out row
+    p_value: Share
     passed: bool
 
 
@@ -146,8 +149,8 @@ class Planted:
     noise: tuple[float, ...]  # in units of the median distance between nearest real rows
     training_share: tuple[float, ...]
     generated_share: tuple[float, ...]
-    power: tuple[tuple[float | None, ...], ...]  # None where the bisection did not go
-    minimum_detectable_share: tuple[float | None, ...]
+    power: tuple[tuple[Share | None, ...], ...]  # None where the bisection did not go
+    minimum_detectable_share: tuple[Share | None, ...]
 
 
 @dataclass(frozen=True)
@@ -156,22 +159,22 @@ class Controls:
 
     role_swap: ControlTest
     exchangeability: ControlTest
-    comparability: Comparability
-    independence: Independence
     duplicates: Duplicates
     planted: Planted
-    minimum_detectable_rate: float | None  # at the gate's noise
+    minimum_detectable_rate: Share | None  # at the gate's noise
+    comparability: Comparability
+    independence: Independence
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A descriptive figure beside the verdict."""
+    """A descriptive figure; a bound that does not exist is infinite, null in JSON."""
 
-    value: float
+    value: Number
     interval: Interval | None
     goal: Literal["minimize", "maximize", "zero", "none"]
-    minimum: float
-    maximum: float
+    minimum: Minimum
+    maximum: Maximum
 
 
 @dataclass(frozen=True)
@@ -181,10 +184,10 @@ class Recall:
     A row found at the distance of a true one counts as found.
     """
 
-    rows: int  # searched again among all rows
-    at_1: float  # of the nearest row
+    rows: Count  # searched again among all rows
+    at_1: Share  # of the nearest row
     at_1_interval: Interval
-    at_k: float  # of the k nearest rows
+    at_k: Share  # of the k nearest rows
     at_k_interval: Interval
 
 
@@ -192,9 +195,9 @@ class Recall:
 class Approximation:
     """What the first stage of an approximate audit read, and what it found."""
 
-    lists: int  # into which the real rows were sorted
-    read_by_generated: float  # share of the real rows that a generated row was compared with
-    read_by_real: float  # the same of a real row
+    lists: Count  # into which the real rows were sorted
+    read_by_generated: Share  # share of the real rows that a generated row was compared with
+    read_by_real: Share  # the same of a real row
     forward: Recall  # of the real rows nearest to a generated one
     backward: Recall  # of the generated row nearest to a real one; k = 1
     among_real: Recall  # of the real rows nearest to a real one
@@ -244,16 +247,16 @@ class AuditResult:
     (True, 200)
     """
 
-    verdict: Verdict
-    kind: Kind | None
-    reason: str
-    p_value: float | None
-    seed: int
+    seed: Count
     level: float
     fdr: float
     tolerance: float
     resolution: float
-    permutations: int
+    permutations: Count
+    verdict: Verdict
+    kind: Kind | None
+    reason: str
+    p_value: Share | None
     inputs: Mapping[str, InputSet | None]  # keys train, heldout, generated
     tests: tuple[Test, ...]
     delta: Delta | None
@@ -263,9 +266,14 @@ class AuditResult:
     metrics: Mapping[str, Metric]
     parameters: Mapping[str, Any]
     environment: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
     approximation: Approximation | None = None  # None: all neighbours are exact
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of the audit that a report records, by name."""
+        top = {name: getattr(self, name) for name in AT_THE_TOP}
+        return top | {n: self.parameters[n] for n in options() if n in self.parameters}
 
     def to_rows(self, table: Literal["audit", "tests", "copies"] = "audit") -> list[dict[str, Any]]:
         """Return flat dicts, as the data frames of pandas and polars take them.
@@ -314,18 +322,12 @@ class AuditResult:
         }
 
     def to_json(self, path: str | Path) -> Path:
-        """Write report.json (schema version 1) to `path` and return it."""
-        from byheart.report.document import write_json  # the one upward import: design
-
-        return write_json(self, Path(path))
+        """Write report.json to `path` and return it."""
+        return Path(pages.call("AuditResult.to_json", self, path))
 
     def to_html(self, path: str | Path) -> Path:
         """Write the self-contained report page to `path` and return it."""
-        from byheart.report.page import write_html
-
-        return write_html(self, Path(path))
+        return Path(pages.call("AuditResult.to_html", self, path))
 
     def _repr_html_(self) -> str:
-        from byheart.report.page import summary_html
-
-        return summary_html(self)
+        return str(pages.call("AuditResult._repr_html_", self))

@@ -286,13 +286,6 @@ def keywords(function: Function) -> Function:
     return function
 
 
-def recorded_in(report: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that a result or a report records: six at its top, all others among its
-    parameters."""
-    top = {name: getattr(report, name) for name in AT_THE_TOP}
-    return top | {name: parameters[name] for name in options() if name in parameters}
-
-
 def repeated(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Return which recorded options the call that repeats an audit has to name.
 

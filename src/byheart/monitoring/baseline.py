@@ -27,10 +27,11 @@ from byheart.auditing.groups import Grouping
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.permutation import pool_columns
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
-from byheart.auditing.result import ControlTest, Interval
+from byheart.auditing.result import ControlTest
 from byheart.auditing.statistics import Labels, NearestShare, NegativeDelta, Statistic
 from byheart.distances.kernels import bandwidth_ladder
 from byheart.distances.neighbours import Neighbours, two_way, within
+from byheart.intervals import Interval
 from byheart.monitoring.quality import Judge, Quality
 
 Floats = NDArray[np.float64]

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from byheart.auditing.result import Interval
+from byheart.intervals import Interval
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.floating]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from byheart.auditing.result import AuditResult, Interval
+from byheart.auditing.result import AuditResult
+from byheart.intervals import Interval
 from byheart.monitoring.quality import Turn
 
 

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from byheart.auditing.result import AuditResult
-from byheart.report.document import printable, read_json, to_result
+from byheart.report.document import printable, read_json
 from byheart.report.wording import (
     command,
     failed_controls,
@@ -36,9 +36,8 @@ def model_card(path: str | Path) -> str:
 
     Raises InputError for a file that is no report.
     """
-    report = read_json(path)
-    result = to_result(report)
-    sha = report.inputs.train.sha256[:12], report.inputs.generated.sha256[:12]
+    result = read_json(path)
+    sha = {role: entry.sha256[:12] for role, entry in result.inputs.items() if entry}
     head = headline(result)
     found = head.sentence.replace(" your ", " the ")  # a card speaks to the model's users
     lines = [
@@ -63,8 +62,8 @@ def model_card(path: str | Path) -> str:
         "",
         *fenced(command(result)),
         "",
-        f"byheart {escape(report.byheart_version)}, {escape(report.created)}, sha256 of train "
-        f"{escape(sha[0])}, of generated {escape(sha[1])}. Definition: "
+        f"byheart {escape(result.byheart_version)}, {escape(result.created)}, sha256 of train "
+        f"{escape(sha['train'])}, of generated {escape(sha['generated'])}. Definition: "
         "[arXiv 2411.17807](https://arxiv.org/abs/2411.17807).",
         "",
     ]

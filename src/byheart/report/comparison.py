@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from byheart.auditing.result import AuditResult, InputSet, Interval
+from byheart.auditing.result import AuditResult, InputSet
 from byheart.errors import UsageError
-from byheart.report.document import printable, read_json, to_result
+from byheart.intervals import Interval
+from byheart.report.document import printable, read_json
 from byheart.report.schema import Report
 from byheart.report.wording import failed_controls
 
@@ -68,15 +69,13 @@ def compare(paths: Sequence[str | Path]) -> Comparison:
         raise UsageError(f"{twice[0]}: given twice; name each report once")
     reports = [read_json(path) for path in files]
     names = _names(files)
-    results = [to_result(report) for report in reports]
     entries = tuple(
-        _entry(name, path, report, result)
-        for name, path, report, result in zip(names, files, reports, results, strict=True)
+        _entry(name, path, report) for name, path, report in zip(names, files, reports, strict=True)
     )
     return Comparison(
         entries,
-        tuple(_unfair(entries, results)),
-        min(result.level for result in results),
+        tuple(_unfair(entries, reports)),
+        min(report.level for report in reports),
     )
 
 
@@ -85,8 +84,10 @@ def as_json(comparison: Comparison) -> str:
     return json.dumps(asdict(comparison), indent=2, allow_nan=False, ensure_ascii=False)
 
 
-def _entry(name: str, path: Path, report: Report, result: AuditResult) -> Entry:
-    train, heldout = report.inputs.train, report.inputs.heldout
+def _entry(name: str, path: Path, result: Report) -> Entry:
+    train, heldout, generated = map(result.inputs.get, ("train", "heldout", "generated"))
+    assert train is not None  # the schema asks for both
+    assert generated is not None
     bound = result.copies.memorized_lower_bound if result.copies else None
     whole = train.rows if not result.parameters.get("groups") else 0
     curve = result.delta.kl if result.delta and result.delta.kl.values else None
@@ -94,14 +95,14 @@ def _entry(name: str, path: Path, report: Report, result: AuditResult) -> Entry:
     return Entry(
         name=name,
         path=printable(str(path)),
-        created=report.created,
-        byheart_version=report.byheart_version,
+        created=result.created,
+        byheart_version=result.byheart_version,
         verdict=result.verdict,
         kind=result.kind,
         p_value=result.p_value,
         train_rows=train.rows,
         heldout_rows=heldout.rows if heldout else None,
-        generated_rows=report.inputs.generated.rows,
+        generated_rows=generated.rows,
         memorized_lower_bound=bound,
         memorized_share=bound / whole if bound is not None and whole else None,
         auc=result.membership.auc if result.membership else None,

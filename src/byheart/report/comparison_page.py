@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byheart.auditing.result import Interval
+from byheart._version import __version__
+from byheart.intervals import Interval
 from byheart.report.comparison import Comparison, Entry
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
@@ -35,7 +36,6 @@ HEADINGS = (
 
 def write_html(comparison: Comparison, path: str | Path) -> Path:
     """Write compare.html to `path`, whole or not at all, and return the path."""
-    from byheart import __version__
     from byheart.plotting import interactive
 
     drawn = _charts(comparison)

@@ -1,8 +1,8 @@
 """report.json: an audit's result out to a file, and a report back in.
 
-An audit's result becomes a `Report` (the models of `schema`) by `to_report`, a file by
-`write_json`, and a `Report` again by `read_json`. A figure that has no value is null; NaN and
-infinity never reach the file.
+An audit's result becomes a `Report` (the result under a header, see `schema`) by `to_report`, a
+file by `write_json`, and a `Report` again by `read_json`. A figure that has no value is null; NaN
+and infinity never reach the file.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from byheart.auditing import result as records
+from byheart._version import __version__
 from byheart.auditing.result import AuditResult
 from byheart.errors import InputError, UsageError
-from byheart.report.schema import SCHEMA_VERSION, Report
+from byheart.report.schema import KEYS, REPORT, SCHEMA_VERSION, UPGRADES, Report
 
 WITHHELD = "(withheld)"
 
@@ -33,40 +33,38 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
 
     With `examples=False` names of rows, files and columns are left out.
     """
-    from byheart import __version__
-
     if not examples:
         result = without_examples(result)
-    plain = {
-        f.name: _plain(getattr(result, f.name))
-        for f in dataclasses.fields(result)
-        if f.name != "evidence"
-    }
+    plain = _plain(result)
+    del plain["evidence"]
     if folder is not None:
         for entry in plain["inputs"].values():
             if entry and entry["path"] is not None:
                 entry["path"] = _relative(entry["path"], folder)
-    if not examples:
-        for pair in plain["copies"]["pairs"] if plain["copies"] else ():
-            pair["train_name"] = pair["generated_name"] = None
-    return Report.model_validate(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "byheart_version": __version__,
-            "created": timestamp(),
-            **plain,
-        }
-    )
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "byheart_version": __version__,
+        "created": timestamp(),
+    }
+    return REPORT.validate_python({**plain, **header})
+
+
+def to_plain(report: Report) -> dict[str, Any]:
+    """Return `report` in JSON's own types, its keys in the order of the file."""
+    plain = {key: _plain(getattr(report, key)) for key in KEYS}
+    if report.approximation is None:
+        del plain["approximation"]  # left out when all neighbours are exact
+    return plain
 
 
 def without_examples(result: AuditResult) -> AuditResult:
     """Return `result` without values and names of the data, for `--no-examples`.
 
-    Columns, groups and pairs go; what stands in quotes in the reason and the warnings becomes
-    "(withheld)", and so does every column's name in the warnings. The paths of the three sets
-    stay, and row numbers.
+    Columns, groups, rows' names and the rows shown go; what stands in quotes in the reason and the
+    warnings becomes "(withheld)", and so does every column's name in the warnings. The paths of
+    the three sets stay, and row numbers.
     """
-    evidence = result.evidence
+    evidence, copies = result.evidence, result.copies
     named = {
         key: result.parameters[key]
         for key in ("columns", "ignore", "groups")
@@ -78,6 +76,14 @@ def without_examples(result: AuditResult) -> AuditResult:
         reason=_redacted(result.reason, ()),
         warnings=tuple(_redacted(text, names) for text in result.warnings),
         parameters={**result.parameters, **dict.fromkeys(named, WITHHELD), "examples": False},
+        copies=copies
+        and dataclasses.replace(
+            copies,
+            pairs=tuple(
+                dataclasses.replace(pair, train_name=None, generated_name=None)
+                for pair in copies.pairs
+            ),
+        ),
         evidence=evidence
         and dataclasses.replace(evidence, columns=(), train_matches=(), heldout_matches=()),
     )
@@ -105,16 +111,16 @@ def write_json(result: AuditResult, path: str | Path, *, examples: bool = True) 
     """
     path = Path(path)
     report = to_report(result, path.parent, examples=examples)
-    plain = report.model_dump(mode="json", by_alias=True)
-    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(to_plain(report), indent=2, ensure_ascii=False, allow_nan=False)
     return write_text(path, text + "\n")
 
 
 def read_json(path: str | Path) -> Report:
-    """Return the report in the file at `path`.
+    """Return the report in the file at `path`, of this schema version or an earlier one.
 
-    Raises InputError, in one line, for a file that is missing, unreadable, of another schema
-    version, or not a report.
+    It is a result without the evidence, which no report holds: figures without a value are NaN,
+    bounds that do not exist infinite, paths relative to the report. Raises InputError, in one
+    line, for a file that is missing, unreadable, of another schema version, or not a report.
     """
     path = Path(path)
     try:
@@ -128,97 +134,18 @@ def read_json(path: str | Path) -> Report:
     if not isinstance(plain, dict):
         raise InputError(f"{path}: not a byheart report; pass the report.json of an audit")
     version = plain.get("schema_version")
-    if version != SCHEMA_VERSION:
+    upgrade = UPGRADES.get(version) if isinstance(version, str) else None
+    if upgrade is None:
         raise InputError(
-            f"{path}: schema version {_line(repr(version))} is unknown, this byheart reads version "
-            f"{SCHEMA_VERSION}; pass the report.json of an audit"
+            f"{path}: schema version {_line(repr(version))} is unknown, this byheart reads "
+            f"{' and '.join(UPGRADES)}; pass the report.json of an audit"
         )
     try:
-        return Report.model_validate_json(content, strict=True)
+        return REPORT.validate_json(json.dumps(upgrade(plain)), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path}: {_line(where)}: {_line(first['msg'])}") from None
-
-
-def to_result(report: Report) -> AuditResult:
-    """Return `report` as a result, without the evidence, which no report holds.
-
-    Figures without a value become NaN, and bounds that do not exist infinite; paths stay relative
-    to the report.
-    """
-    plain = report.model_dump(by_alias=True)
-    names = {field.name for field in dataclasses.fields(AuditResult)}
-    kept = {name: value for name, value in plain.items() if name in names}
-    copies, delta, held = kept["copies"], kept["delta"], kept["controls"]
-    kept["inputs"] = {
-        role: entry and records.InputSet(**entry) for role, entry in kept["inputs"].items()
-    }
-    kept["tests"] = tuple(
-        records.Test(**{**test, "statistic": _number(test["statistic"])}) for test in kept["tests"]
-    )
-    if delta:
-        kept["delta"] = records.Delta(_curve(delta["kl"]), _curve(delta["l2"]))
-    if copies:
-        pairs = tuple(
-            records.CopiedPair(
-                **{
-                    **pair,
-                    **{key: pair[key] or WITHHELD for key in ("train_name", "generated_name")},
-                }
-            )
-            for pair in copies["pairs"]
-        )
-        share = _ends(copies["share_interval"])
-        kept["copies"] = records.Copies(**{**copies, "pairs": pairs, "share_interval": share})
-    if kept["membership"]:
-        ends = _ends(kept["membership"]["auc_interval"])
-        kept["membership"] = records.Membership(**{**kept["membership"], "auc_interval": ends})
-    if held:
-        ratio = _number(held["comparability"]["distance_ratio"])
-        kept["controls"] = records.Controls(
-            role_swap=records.ControlTest(**held["role_swap"]),
-            exchangeability=records.ControlTest(**held["exchangeability"]),
-            comparability=records.Comparability(
-                **{**held["comparability"], "distance_ratio": ratio}
-            ),
-            independence=records.Independence(**held["independence"]),
-            duplicates=records.Duplicates(**held["duplicates"]),
-            planted=records.Planted(**held["planted"]),
-            minimum_detectable_rate=held["minimum_detectable_rate"],
-        )
-    if found := kept.get("approximation"):
-        recalls = {
-            name: records.Recall(**found[name]) for name in ("forward", "backward", "among_real")
-        }
-        kept["approximation"] = records.Approximation(**{**found, **recalls})
-    kept["metrics"] = {
-        name: records.Metric(
-            value=_number(metric["value"]),
-            interval=metric["interval"] and _ends(metric["interval"]),
-            goal=metric["goal"],
-            minimum=-math.inf if metric["minimum"] is None else metric["minimum"],
-            maximum=math.inf if metric["maximum"] is None else metric["maximum"],
-        )
-        for name, metric in kept["metrics"].items()
-    }
-    return AuditResult(**kept)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _ends(interval: tuple[float | None, float | None]) -> tuple[float, float]:
-    return _number(interval[0]), _number(interval[1])
-
-
-def _curve(curve: Mapping[str, Any]) -> records.DeltaCurve:
-    return records.DeltaCurve(
-        curve["bandwidths"],
-        tuple(_number(value) for value in curve["values"]),
-        tuple(_ends(ends) for ends in curve["intervals"]),
-    )
 
 
 def differences(a: Report, b: Report) -> list[str]:
@@ -226,7 +153,7 @@ def differences(a: Report, b: Report) -> list[str]:
 
     `created` and `environment` are not compared; numbers must be equal to the last bit.
     """
-    left, right = (r.model_dump(mode="json", by_alias=True) for r in (a, b))
+    left, right = (to_plain(report) for report in (a, b))
     for plain in (left, right):
         del plain["created"], plain["environment"]
     return list(_differing(left, right, ""))

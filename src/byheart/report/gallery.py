@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.auditing.result import Evidence, Interval, Match
+from byheart.auditing.result import Evidence, Match
+from byheart.intervals import Interval
 from byheart.report.document import printable
 
 THUMBNAIL = 96  # pixels of the longer side; larger images are scaled down

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from byheart._version import __version__
 from byheart.auditing.result import AuditResult, Evidence
 from byheart.report import gallery, wording
 from byheart.report.advice import next_steps
@@ -43,7 +44,6 @@ def summary_html(result: AuditResult) -> str:
 
 
 def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
-    from byheart import __version__
     from byheart.plotting import interactive
 
     if not examples:

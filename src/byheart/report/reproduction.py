@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from byheart._version import __version__
 from byheart.lab.reproduction.reproduction import Reproduction
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
@@ -23,7 +24,7 @@ def write_json(result: Reproduction, path: Path) -> Path:
 
 def write_html(result: Reproduction, path: Path) -> Path:
     """Write the page to `path`, whole or not at all, and return the path."""
-    from byheart import __version__, plotting
+    from byheart import plotting
 
     charts = [
         (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from byheart._version import __version__
 from byheart.intervals import Interval
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.transition.thresholds import Threshold, ThresholdsResult, ValuePoint, graphs
@@ -25,7 +26,7 @@ def write_html(
     plan: of the sweep, for the names. source: what was analysed, such as the name of the store.
     Raises UsageError when the folder does not exist or cannot be written.
     """
-    from byheart import __version__, plotting
+    from byheart import plotting
 
     charts = [
         figure(f"thresholds-{i}", plotting.graph_chart(graph))

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from byheart._version import __version__
 from byheart.lab.sweeps.plan import Measure
 from byheart.lab.transition.alignment import FACTOR, Alignment
 from byheart.lab.transition.phase_curve import peak_text, shares_text
@@ -56,7 +57,7 @@ def write_html(
     Delta and the distance are in it.
     Raises UsageError when the folder does not exist or cannot be written.
     """
-    from byheart import __version__, plotting
+    from byheart import plotting
 
     page = (
         environment()

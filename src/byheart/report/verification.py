@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from byheart.auditing.settings import Settings, options, recorded_in
+from byheart.auditing.settings import Settings, options
 from byheart.errors import InputError, UsageError
 from byheart.report.document import WITHHELD, differences, read_json, to_report
 from byheart.report.schema import Report
@@ -26,7 +26,7 @@ def verify(path: Path, *, progress: Callable[[str], None] | None = None, **given
     from byheart.samples import fingerprint
 
     report = read_json(path)
-    recorded = recorded_in(report, report.parameters.model_dump())
+    recorded = {**Settings().recorded(), **report.options()}
     chosen = Settings.of(given, "verify").recorded()
     for name, option in options().items():
         if option.repeat == "report" and name in given:
@@ -56,7 +56,7 @@ def verify(path: Path, *, progress: Callable[[str], None] | None = None, **given
         **given,
         **{n: recorded[n] for n, o in options().items() if o.repeat == "report" and n in recorded},
     )
-    kept = report.parameters.model_dump().get("examples", True)
+    kept = report.parameters.get("examples", True) is True
     return differences(report, to_report(again, path.parent, examples=kept))
 
 
@@ -74,7 +74,7 @@ def _sources(report: Report, path: Path) -> dict[str, tuple[str, str]]:
     """Return path and recorded hash of each set; relative paths start at the report's folder."""
     sources = {}
     for role in ROLES:
-        entry = getattr(report.inputs, role)
+        entry = report.inputs[role]
         if entry is None:
             continue
         if entry.path is None:

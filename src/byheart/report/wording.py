@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from byheart.auditing.result import Approximation, AuditResult
-from byheart.auditing.settings import UNNAMED, options, recorded_in, repeated
+from byheart.auditing.settings import UNNAMED, options, repeated
 from byheart.report.document import printable
 from byheart.samples.tables import is_number
 
@@ -142,7 +142,7 @@ def command(result: AuditResult) -> str:
     For a shell if files and columns name all that it takes; else for Python, with words in capitals
     for what only the caller has. An option that the report withholds is shown as such.
     """
-    chosen = repeated(recorded_in(result, result.parameters))
+    chosen = repeated(result.options())
     unnamed = [name for name in ("features", "groups") if not _named(chosen.get(name, ""))]
     paths = [entry.path for entry in result.inputs.values() if entry is not None]
     if None in paths or unnamed:

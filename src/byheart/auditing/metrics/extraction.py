@@ -42,8 +42,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from byheart import _check, intervals
-from byheart.auditing.result import Interval
 from byheart.errors import InputError, UsageError
+from byheart.intervals import Interval
 
 Floats = NDArray[np.float64]
 Measure = Literal["cosine", "distance"]

@@ -81,7 +81,7 @@ class Store:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if not ours:
-                from byheart import __version__
+                from byheart._version import __version__
 
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute(_PLAN)

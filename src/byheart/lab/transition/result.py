@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from byheart import _check
+from byheart import _check, pages
 from byheart.intervals import Interval, wilson
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.alignment import Alignment, word
@@ -89,9 +89,7 @@ class TransitionResult:
         return plain
 
     def _repr_html_(self) -> str:
-        from byheart.report.transition import summary_html
-
-        return summary_html(self)
+        return str(pages.call("TransitionResult._repr_html_", self))
 
 
 def transition(
