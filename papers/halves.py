@@ -31,19 +31,14 @@ from byheart.lab.diffusion import (
     VarianceExploding,
 )
 from byheart.lab.measures.halves import Halves, compare_halves, train_halves
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
 from byheart.lab.theory.agreement import factor_overlap, isotropic_agreement, linear_agreement
 from byheart.lab.theory.linear_model import MultiStepLinear
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 
 Array = NDArray[np.float64]
 

@@ -26,17 +26,12 @@ from byheart.lab.measures.coverage_score import (
     held_area,
 )
 from byheart.lab.measures.isolation import isolation
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.material import prepare
 from byheart.lab.sweeps.models import draw_samples
 from byheart.lab.sweeps.plan import Plan
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 from papers.phases import draw_digits
 from papers.retrieval import Array, retrieve

@@ -20,13 +20,14 @@ from scipy.special import chdtr
 from byheart.distances.neighbours import two_way
 from byheart.intervals import Interval, wilson
 from byheart.lab.diffusion import EmpiricalDenoiser, HeunSampler, Start, VarianceExploding
-from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction, Table
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.material import Material, prepare
 from byheart.lab.sweeps.models import draw_samples
 from byheart.lab.sweeps.parameter import parameter_of
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.thresholds import ThresholdsResult, graphs, thresholds
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 
 Array = NDArray[np.float64]

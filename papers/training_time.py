@@ -24,17 +24,12 @@ from byheart.lab.measures.training_time import (
     power_law,
     watch,
 )
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 
 PAPER = "arXiv 2505.17638v2 and 2505.16959v1"
 TIMES = ("tau_gen", "tau_mem", "copies")

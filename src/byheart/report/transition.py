@@ -6,12 +6,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+from byheart.intervals import interval_text, number
 from byheart.lab.sweeps.plan import Measure
 from byheart.lab.transition.alignment import FACTOR, Alignment
 from byheart.lab.transition.phase_curve import peak_text, shares_text
 from byheart.lab.transition.phase_graph import phase_graph
 from byheart.lab.transition.result import TransitionResult
-from byheart.lab.transition.scales import Scale, interval_text, number
+from byheart.lab.transition.scales import Scale
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
 from byheart.report.script import POLICY

@@ -12,6 +12,8 @@ from byheart.lab.sweeps.plan import Measure, Plan
 from byheart.lab.sweeps.record import Record
 from byheart.lab.sweeps.sweep import sweep
 from byheart.lab.transition.result import TransitionResult, transition
+from byheart.plotting.graph import Graph
+from byheart.plotting.table import Table
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Figures in rows; every cell is text."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Curve:
     """A sweep's transition and its records, with the words for what was measured."""
 
@@ -42,32 +34,6 @@ class Curve:
     measure: Measure
     result: TransitionResult
     records: tuple[Record, ...]
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of a graph: y over x, with an interval for each y or none at all."""
-
-    name: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    intervals: tuple[tuple[float, float], ...] | None = None
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Up to four series over one axis; x and y: what the axes show, with units.
-
-    subtitle: one sentence that says how to read it, such as which direction means memorization.
-    """
-
-    title: str
-    subtitle: str
-    x: str
-    y: str
-    series: tuple[Series, ...]
-    log_x: bool = False
-    log_y: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from byheart import _check
-from byheart.intervals import Interval, wilson
+from byheart.intervals import Interval, number, wilson
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.alignment import Alignment, word
 from byheart.lab.transition.change_point import fall_p_value, falling_p_value, peak
@@ -26,7 +26,6 @@ from byheart.lab.transition.scales import (
     Scale,
     memory_brackets,
     memory_scale,
-    number,
     quality_brackets,
     quality_scale,
     quantiles,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.intervals import Interval
+from byheart.intervals import Interval, number
 from byheart.lab.transition.change_point import bracket, peak
 from byheart.lab.transition.monotone import first_reaching, isotonic
 from byheart.lab.transition.trials import Resampled, Trials
@@ -152,27 +152,6 @@ def _range(scale: Scale) -> Interval:
     if scale.estimate is not None:
         return scale.estimate, scale.estimate
     return scale.bound or (0.0, math.inf)
-
-
-def number(value: float) -> str:
-    """Return a number of points or a ratio as text, infinite as "inf".
-
-    >>> number(2999.6), number(3.5712), number(math.inf)
-    ('3,000', '3.57', 'inf')
-    """
-    return f"{value:,.0f}" if 100 <= value < math.inf else f"{value:.3g}"
-
-
-def interval_text(ends: Interval) -> str:
-    """Return an interval as text, its open ends in words.
-
-    >>> interval_text((16.0, 24.0)), interval_text((0.0, 24.0)), interval_text((400.0, math.inf))
-    ('16 to 24', 'at most 24', 'at least 400')
-    """
-    low, high = ends
-    if math.isinf(high):
-        return f"at least {number(low)}" if low else "no limit"
-    return f"{number(low)} to {number(high)}" if low else f"at most {number(high)}"
 
 
 def scale_text(scale: Scale) -> str:

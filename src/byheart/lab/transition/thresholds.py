@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from byheart import _check
 from byheart.errors import InputError
 from byheart.intervals import Estimate, Interval, wilson
-from byheart.lab.reproduction.reproduction import Graph, Series
 from byheart.lab.sweeps.parameter import Parameter
 from byheart.lab.sweeps.record import Outcome, Record
 from byheart.lab.transition.result import FEW
 from byheart.lab.transition.scales import quantiles
+from byheart.plotting.graph import Graph, Series
 
 Array = NDArray[np.float64]
 
