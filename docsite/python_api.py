@@ -70,7 +70,7 @@ PAGES = {
             ("byheart.monitoring.result", ()),
         ),
     ),
-    "reference/experiments.md": Page(
+    "reference/lab.md": Page(
         "Python: transition lab",
         "What `byheart sweep`, `transition`, `plan` and `reproduce` call.",
         (
@@ -80,6 +80,7 @@ PAGES = {
             ("byheart.lab.sweeps.ray_engine", ("RayEngine",)),
             ("byheart.lab.sweeps.store", ("Store",)),
             ("byheart.lab.sweeps.record", ()),
+            ("byheart.lab.transition.analysis", ("analyse",)),
             ("byheart.lab.transition.result", ()),
             ("byheart.lab.sweeps.parameter", ("Parameter", "parameter_of")),
             ("byheart.lab.transition.thresholds", ()),
@@ -159,7 +160,11 @@ PAGES = {
     "reference/plotting.md": Page(
         "Python: charts",
         "",
-        (("byheart.plotting", ()),),
+        (
+            ("byheart.plotting", ()),
+            ("byheart.plotting.graph", ("Graph", "Series")),
+            ("byheart.plotting.table", ()),
+        ),
     ),
 }
 

@@ -79,8 +79,8 @@ class TransitionResult:
     phases: PhaseCurve | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's own types: infinite is "inf", no value None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        """Return the result in JSON's own types, "kind" first: infinite is "inf", none is None."""
+        plain: dict[str, Any] = {"kind": "transition", **_plain(asdict(self))}
         for name in ("n_mem", "n_mem_95", "n_gen", "ratio"):
             plain[name]["censored"] = getattr(self, name).censored
         if self.phases is not None:
