@@ -72,7 +72,7 @@ PAGES = {
     ),
     "reference/lab.md": Page(
         "Python: transition lab",
-        "What `byheart sweep`, `transition`, `plan` and `reproduce` call.",
+        "What `byheart sweep`, `transition`, `forecast` and `reproduce` call.",
         (
             ("byheart.lab.sweeps.plan", ("Plan", "Measure")),
             ("byheart.lab.sweeps.sweep", ("sweep", "engine_named")),
@@ -100,7 +100,7 @@ PAGES = {
         "Python: theory",
         "Closed forms. The derivations are on the pages "
         "[the solvable model](../explanation/solvable-model.md) and "
-        "[the planner](../explanation/planner.md).",
+        "[the forecast](../explanation/forecast.md).",
         tuple(
             (f"byheart.lab.theory.{name}", ())
             for name in (
@@ -109,7 +109,7 @@ PAGES = {
                 "gaussians",
                 "random_matrix",
                 "linear_model",
-                "planner",
+                "forecast",
                 "spectrum",
                 "effective_noise",
                 "agreement",

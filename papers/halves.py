@@ -398,7 +398,7 @@ def _linear_table(plain: Cells, factor: Cells) -> Table:
         ),
         rows,
         f"Noise floor {FLOORS[0]:g}, means over splits with 95% intervals. E KL: the exact theory "
-        "of the planner. Of the factor found: the squared cosine of the leading axis with it; "
+        "of the forecast. Of the factor found: the squared cosine of the leading axis with it; "
         f"predicted for d → ∞, where nothing is found up to n/d = {1 / STRENGTH**2:g}.",
     )
 

@@ -26,7 +26,7 @@ def test_copies_name_what_to_change(build):
         "2 rows stand even in both sets",
         "MemorizationMonitor",
         "more images than 400",
-        "byheart plan --data data/train",
+        "byheart forecast --data data/train",
         "byheart compare",
     ):
         assert words in text

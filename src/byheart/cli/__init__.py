@@ -283,7 +283,7 @@ def theory(
 
 
 @app.command()
-def plan(
+def forecast(
     data: Annotated[str, typer.Option(help="Samples of the data, in any format of audit.")],
     seed: Seed = 0,
     noise_floor: Annotated[
@@ -292,23 +292,23 @@ def plan(
     ] = None,
     ignore: Ignore = None,
     image_size: ImageSize = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the forecast as JSON.")] = False,
 ) -> None:
     """Say how many rows a linear model needs to learn data of this covariance.
 
-    **Example:** `byheart plan --data train.npy`
+    **Example:** `byheart forecast --data train.npy`
 
     A floor from second moments, not a promise for a neural network. It predicts from half of the
     data what all of it then shows, and prints both.
     """
     from json import dumps
 
-    from byheart.lab.forecast import plan_samples
-    from byheart.lab.theory.planner import describe
+    from byheart.lab.forecast import forecast_samples
+    from byheart.report.forecast import describe
 
     with _progress() as say:
-        say("planning")
-        made = plan_samples(
+        say("forecasting")
+        made = forecast_samples(
             data,
             seed=seed,
             noise_floor=noise_floor,

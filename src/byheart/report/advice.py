@@ -171,7 +171,7 @@ def _train_otherwise(result: AuditResult) -> tuple[str, ...]:
         "Train for fewer steps: byheart.MemorizationMonitor(train, heldout, every=1000) in the "
         "training loop names the checkpoint to keep, before copies begin.",
         f"Or train on more {noun(result)}{rows}: byheart sweep and byheart transition measure at "
-        f"which size this model stops memorizing; byheart plan --data {data} gives a floor.",
+        f"which size this model stops memorizing; byheart forecast --data {data} gives a floor.",
         "Then audit again, and compare: byheart compare before/report.json after/report.json.",
     )
 

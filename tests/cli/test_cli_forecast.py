@@ -1,4 +1,4 @@
-"""`byheart plan`: streams, exit status, formats, and one line for every mistake."""
+"""`byheart forecast`: streams, exit status, formats, and one line for every mistake."""
 
 import json
 
@@ -15,8 +15,8 @@ def data(tmp_path):
     return tmp_path / "data.npy"
 
 
-def test_tells_the_plan(data, capsys):
-    assert run(["plan", "--data", str(data)]) == 0
+def test_tells_the_forecast(data, capsys):
+    assert run(["forecast", "--data", str(data)]) == 0
     told = capsys.readouterr()
     assert told.err == ""
     assert "200 rows in 6 directions" in told.out
@@ -25,9 +25,10 @@ def test_tells_the_plan(data, capsys):
     assert "most at risk of being memorized, the most isolated first: row " in told.out
 
 
-def test_json_is_the_plan_and_nothing_else(data, capsys):
+def test_json_is_the_forecast_and_nothing_else(data, capsys):
     assert (
-        run(["plan", "--data", str(data), "--noise-floor", "0.001", "--seed", "3", "--json"]) == 0
+        run(["forecast", "--data", str(data), "--noise-floor", "0.001", "--seed", "3", "--json"])
+        == 0
     )
     first = capsys.readouterr().out
     made = json.loads(first)
@@ -37,7 +38,8 @@ def test_json_is_the_plan_and_nothing_else(data, capsys):
     assert made["honest"] == made["checks"][0]["holds"]
     assert made["n_gen"]["interval"][0] <= made["n_gen"]["value"] <= made["n_gen"]["interval"][1]
     assert (
-        run(["plan", "--data", str(data), "--noise-floor", "0.001", "--seed", "3", "--json"]) == 0
+        run(["forecast", "--data", str(data), "--noise-floor", "0.001", "--seed", "3", "--json"])
+        == 0
     )
     assert capsys.readouterr().out == first
 
@@ -51,7 +53,7 @@ def test_the_rows_at_risk_are_named(tmp_path, capsys):
     images[11] = 255 - 10 * np.arange(16, dtype=np.uint8).reshape(4, 4)
     for i, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{i:02}.png")
-    assert run(["plan", "--data", str(tmp_path), "--json"]) == 0
+    assert run(["forecast", "--data", str(tmp_path), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert made["at_risk"][0]["name"] == "11.png"
     assert made["at_risk"][0]["row"] == 11
@@ -63,7 +65,7 @@ def test_the_rows_at_risk_are_named(tmp_path, capsys):
 
 def test_too_many_rows_are_not_compared(data, capsys, monkeypatch):
     monkeypatch.setattr("byheart.lab.forecast.MOST_ROWS", 199)
-    assert run(["plan", "--data", str(data)]) == 0
+    assert run(["forecast", "--data", str(data)]) == 0
     told = capsys.readouterr().out
     assert "200 rows are too many to be compared with each other: none is named" in told
     assert "most at risk" not in told
@@ -73,7 +75,7 @@ def test_a_row_that_outweighs_all_others_is_json_too(tmp_path, capsys):
     rows = np.zeros((200, 2))
     rows[:6] = np.random.default_rng(3).normal(size=(6, 2))
     np.save(tmp_path / "data.npy", rows)
-    assert run(["plan", "--data", str(tmp_path / "data.npy"), "--json"]) == 0
+    assert run(["forecast", "--data", str(tmp_path / "data.npy"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["at_risk"][0]["level"] == "inf"
 
 
@@ -82,13 +84,13 @@ def test_a_table_with_categories_and_images(tmp_path, capsys):
     lines = ["id,a,b,kind"]
     lines += [f"r{i},{rng.normal():.3f},{rng.normal():.3f},{'xyz'[i % 3]}" for i in range(120)]
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
-    assert run(["plan", "--data", str(tmp_path / "table.csv"), "--ignore", "id", "--json"]) == 0
+    assert run(["forecast", "--data", str(tmp_path / "table.csv"), "--ignore", "id", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     # two numbers, and three indicators of which two are free
     assert made["dimension"] == 4
     assert any("linear relation" in note for note in made["notes"])
     np.save(tmp_path / "images.npy", rng.integers(0, 255, size=(150, 4, 4), dtype=np.uint8))
-    assert run(["plan", "--data", str(tmp_path / "images.npy"), "--json"]) == 0
+    assert run(["forecast", "--data", str(tmp_path / "images.npy"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["dimension"] == 16
 
 
@@ -127,7 +129,7 @@ def test_every_mistake_is_one_line_and_status_2(data, capsys, mistake, told):
         "seed": ["--seed", "-1"],
     }.get(mistake, options)
     arguments = [] if mistake == "no data" else ["--data", str(path)]
-    assert run(["plan", *arguments, *options]) == 2
+    assert run(["forecast", *arguments, *options]) == 2
     streams = capsys.readouterr()
     assert streams.out == ""
     assert streams.err.startswith("byheart: ")
@@ -136,5 +138,5 @@ def test_every_mistake_is_one_line_and_status_2(data, capsys, mistake, told):
 
 
 def test_help_shows_an_example(capsys):
-    assert run(["plan", "--help"]) == 0
-    assert "byheart plan --data" in capsys.readouterr().out
+    assert run(["forecast", "--help"]) == 0
+    assert "byheart forecast --data" in capsys.readouterr().out
