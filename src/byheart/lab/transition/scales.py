@@ -22,10 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from byheart.intervals import Interval, number
 from byheart.lab.transition.change_point import bracket, peak
-from byheart.lab.transition.monotone import first_reaching, isotonic
+from byheart.lab.transition.monotone import first_reaching
 from byheart.lab.transition.trials import Resampled, Trials
 
 Array = NDArray[np.float64]
@@ -115,7 +116,8 @@ def memory_scale(trials: Trials, brackets: Array, threshold: float, level: float
         return Scale(None, interval, (float(trials.sizes[-1]), math.inf))
     if at == 0:
         return Scale(None, interval, (0.0, float(trials.sizes[0])))
-    fit, x = isotonic(shares, trials.counts), np.log(trials.sizes)
+    fit = isotonic_regression(shares, weights=trials.counts).x
+    x = np.log(trials.sizes)
     share = (threshold - fit[at - 1]) / (fit[at] - fit[at - 1])
     return Scale(math.exp(x[at - 1] + share * (x[at] - x[at - 1])), interval)
 
