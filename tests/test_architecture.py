@@ -27,6 +27,7 @@ FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"lab"},
     {"report", "integrations"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 EXCEPTIONS = {("auditing/result.py", "report"), ("lab/transition/result.py", "report")}
@@ -61,6 +62,31 @@ def test_imports_go_down(path):
     for other in imported_rooms(path) - {room}:
         if (relative, other) not in EXCEPTIONS:
             assert FLOOR[other] < FLOOR[room], f"{relative} imports {other}"
+
+
+def imported_modules(path: Path) -> set[Path]:
+    """Return the files of this package that a file imports, lazily and for types too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files = set()
+    for name in names:
+        first, *rest = name.split(".")
+        if first == "byheart" and rest:
+            place = SOURCE.joinpath(*rest)
+            files |= {place.with_suffix(".py"), place / "__init__.py"}
+    return {file for file in files if file in set(MODULES)}
+
+
+def test_no_module_imports_itself_by_a_detour():
+    graph = {path: imported_modules(path) - {path} for path in MODULES}
+    while leaves := {path for path, others in graph.items() if not others & graph.keys()}:
+        for path in leaves:
+            del graph[path]
+    assert not graph, sorted(str(path.relative_to(SOURCE)) for path in graph)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
@@ -102,6 +128,17 @@ def test_an_audit_loads_neither_scipy_stats_nor_scikit_learn():
     assert run(code).strip() == "[]"
 
 
+def test_audit_and_monitor_load_nothing_of_the_lab():
+    code = (
+        "import byheart, numpy as np, sys\n"
+        "train, heldout, generated = np.random.default_rng(0).normal(size=(3, 20, 2))\n"
+        "byheart.audit(train, heldout, generated, permutations=99)\n"
+        "byheart.MemorizationMonitor(train, heldout, samples=20).observe(1, generated)\n"
+        "print([name for name in sys.modules if name.startswith('byheart.lab')])"
+    )
+    assert run(code).strip() == "[]"
+
+
 def test_diffusion_needs_torch_for_its_networks_only():
     code = (
         "import byheart.lab.diffusion, sys\n"
@@ -118,6 +155,8 @@ def test_diffusion_needs_torch_for_its_networks_only():
 
 def test_public_names_exist_and_hide_no_module():
     for module in walk_packages([str(SOURCE)], "byheart."):
+        if module.name == "byheart.__main__":  # it runs
+            continue
         with suppress(byheart.MissingExtraError):
             import_module(module.name)
     submodules = {m.stem for m in SOURCE.glob("*.py")} | {m.name for m in SOURCE.iterdir()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from byheart.errors import InputError, UsageError
+
+if TYPE_CHECKING:  # the command line checks its options before anything heavy is loaded
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def matrix(x: Any, role: str) -> NDArray[np.floating[Any]]:
@@ -23,6 +24,8 @@ def matrix(x: Any, role: str) -> NDArray[np.floating[Any]]:
     >>> matrix([[1, 2], [3, 4]], "train").dtype
     dtype('float64')
     """
+    import numpy as np
+
     array = np.asarray(x)
     if array.dtype == object or array.dtype.kind not in "fiub":
         raise InputError(
@@ -53,10 +56,10 @@ def matrix(x: Any, role: str) -> NDArray[np.floating[Any]]:
 def float64_matrix(x: Any, role: str) -> NDArray[np.float64]:
     """Return `x` as `matrix` does, but always in float64.
 
-    >>> float64_matrix(np.ones((1, 2), np.float16), "train").dtype
+    >>> float64_matrix([[1, 2]], "train").dtype
     dtype('float64')
     """
-    return matrix(x, role).astype(np.float64, copy=False)
+    return matrix(x, role).astype("float64", copy=False)
 
 
 def integer(value: Any, name: str, minimum: int, maximum: int | None = None) -> int:

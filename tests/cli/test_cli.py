@@ -62,10 +62,11 @@ def test_json_prints_the_report_and_nothing_else(sets, capsys):
 
 @pytest.mark.parametrize(
     ("condition", "status"),
-    [("memorizes", 1), ("copies", 1), ("traces,inconclusive", 0), ("inconclusive,copies", 1)],
+    [("memorizes", 1), ("copies", 1), ("traces inconclusive", 0), ("inconclusive copies", 1)],
 )
-def test_fail_on(sets, condition, status):
-    assert audit(sets, "--fail-on", condition, generated="copies.npy") == status
+def test_fail_on_may_be_repeated(sets, condition, status):
+    given = [part for word in condition.split() for part in ("--fail-on", word)]
+    assert audit(sets, *given, generated="copies.npy") == status
 
 
 def test_the_same_seed_gives_the_same_file(sets, monkeypatch):
@@ -120,6 +121,29 @@ def test_an_approximate_audit_states_its_recall_and_is_verified(sets, capsys):
     capsys.readouterr()
     assert audit(sets, "--approximate", "--engine", "ray") == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_verify_prints_json(sets, capsys):
+    assert audit(sets) == 0
+    report = sets / "report" / "report.json"
+    capsys.readouterr()
+    assert run(["verify", str(report), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["same"] is True
+    changed = json.loads(report.read_text())
+    changed["reason"] = "another"
+    report.write_text(json.dumps(changed))
+    assert run(["verify", str(report), "--json"]) == 1
+    assert "reason" in json.loads(capsys.readouterr().out)["differences"][0]
+
+
+def test_the_version_and_the_module_run(capsys):
+    assert run(["--version"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("byheart ")
+    done = subprocess.run(
+        [sys.executable, "-m", "byheart", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == told
 
 
 def test_verify_takes_the_memory_of_a_large_audit(sets, capsys):
@@ -231,7 +255,7 @@ def spoil(folder: Path, name: str) -> tuple[dict[str, str], list[str]]:
         ("level", "level"),
         ("not a number", "--permutations"),
         ("unknown option", "--colour"),
-        ("fail-on", "choose from"),
+        ("fail-on", "is not one of"),
         ("features", "no_such_module"),
         ("groups", "no such file"),
         ("memory", "2GiB"),

@@ -86,7 +86,44 @@ def test_the_command_repeats_the_audit(build):
     assert "--seed 7" in line
     array = replace(whole.inputs["train"], path=None)
     line = wording.command(replace(whole, inputs={**whole.inputs, "train": array}))
-    assert line.startswith("byheart.audit(train, heldout, generated, seed=7")
+    assert line.startswith("byheart.audit(train, 'data/heldout', 'samples.npy::x', seed=7")
+
+
+@pytest.mark.parametrize("paths", [True, False])
+def test_the_command_forgets_no_option(build, paths):
+    whole = build["copies-table"]()
+    given = {
+        "features": "encoders:small",
+        "groups": "patient",
+        "ignore": ["a", "b"],
+        "image_size": [8, 8],
+        "metrics": "all",
+        "approximate": True,
+        "device": "cuda",
+    }
+    inputs = {
+        role: entry if paths else replace(entry, path=None) for role, entry in whole.inputs.items()
+    }
+    asked = replace(whole, inputs=inputs, parameters={**whole.parameters, **given})
+    expected = (
+        "--features encoders:small --device cuda --groups patient --ignore a --ignore b "
+        "--image-size 8 --approximate --metrics all"
+        if paths
+        else "features='encoders:small', device='cuda', groups='patient', ignore=('a', 'b'), "
+        "image_size=(8, 8), approximate=True, metrics='all')"
+    )
+    assert wording.command(asked).endswith(expected)
+
+
+@pytest.mark.parametrize(
+    "unnamed", [{"features": "models:<lambda>"}, {"groups": "given as arrays"}]
+)
+def test_what_no_shell_can_name_is_asked_for_in_capitals(build, unnamed):
+    whole = build["copies-table"]()
+    line = wording.command(replace(whole, parameters={**whole.parameters, **unnamed}))
+    assert line.startswith("byheart.audit('")
+    [name] = unnamed
+    assert line.endswith(f"{name}={name.upper()})")
 
 
 def test_nested_parameters_become_rows():

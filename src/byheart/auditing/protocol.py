@@ -6,15 +6,13 @@ run the controls, decide. Every random choice comes from one SeedSequence, one c
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from byheart import _check, cluster
+from byheart import cluster
 from byheart.auditing import (
     controls,
     copies,
@@ -26,17 +24,17 @@ from byheart.auditing import (
 )
 from byheart.auditing.approximate import Search
 from byheart.auditing.delta import delta
-from byheart.auditing.groups import Grouping, Groups
+from byheart.auditing.groups import Grouping
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
-from byheart.auditing.metrics.definitions import CHOICES
 from byheart.auditing.metrics.neighbour_tables import NeighbourTables
 from byheart.auditing.metrics.tables import measure
 from byheart.auditing.pool import Distances, Points, Pool, score_rows
 from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.sets import Sets
-from byheart.distances.neighbours import ENGINES, TwoWay, on_engine, two_way, within
+from byheart.auditing.settings import AT_THE_TOP, Settings, keywords
+from byheart.distances.neighbours import TwoWay, on_engine, two_way, within
 from byheart.distances.rows import held
 from byheart.errors import UsageError
 from byheart.features.extractors import load_features
@@ -46,40 +44,14 @@ NEIGHBOURS = 32
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The validated parameters of one audit."""
-
-    seed: int
-    level: float
-    fdr: float
-    tolerance: float
-    resolution: float
-    permutations: int
-
-
+@keywords
 def audit(
     train: Any,
     heldout: Any,
     generated: Any,
-    seed: int = 0,
     *,
-    level: float = 0.05,
-    fdr: float = 0.1,
-    tolerance: float = 0.01,
-    resolution: float = 0.05,
-    permutations: int = 999,
-    features: str | Callable[[NDArray[Any]], Any] | None = None,
-    device: str = "cpu",
-    feature_cache: str | os.PathLike[str] | None = None,
-    groups: Groups | None = None,
-    ignore: Sequence[str] = (),
-    image_size: int | tuple[int, int] | None = None,
-    max_memory: str | int = "1GiB",
-    engine: str = "serial",
-    approximate: bool = False,
-    metrics: Literal["tables", "all"] = "tables",
     progress: Progress | None = None,
+    **options: Any,
 ) -> AuditResult:
     """Audit a generative model: has it learned its training data by heart?
 
@@ -88,22 +60,8 @@ def audit(
     frame, or an iterator of batches of arrays, such as a sampler yields. `heldout` are rows of the
     same origin that the model never saw; None gives descriptive figures only.
 
-    seed: of every random choice; the same seed gives the same result. level: of the family's test
-    and of all confidence statements. fdr: of the list of copied points. tolerance: share of
-    training points that may leave a trace. resolution: largest share of copied training points
-    that the audit may be blind to and still clear the model. permutations: relabellings, at least
-    99. features: "raw", a callable batch -> vectors, "MODULE:FUNCTION", "FILE.onnx", or
-    "hf:FOLDER_OR_NAME", an image encoder of transformers. device, of a model in files: "cpu",
-    "cuda" or "cuda:N". feature_cache: folder that keeps the vectors of a model in files. groups:
-    rows that belong together (a column, a file, or a pair of sequences). ignore: table columns to
-    leave out. image_size: to bring images of different sizes to one. max_memory: of the whole
-    process, beside mapped files and given arrays; the result does not depend on it. engine: where
-    the neighbour pass runs, "serial" (this process) or "ray" (the cluster at RAY_ADDRESS, else a
-    local one; each task within max_memory); the result is the same. approximate: look for
-    neighbours in an index of the real rows instead of among all, for sets too large for that;
-    p-value, list and bound stay valid, the recall is measured and reported. metrics: the figures
-    beside the verdict: those that the audit's own neighbour tables hold, or "all", which takes
-    further passes over the rows, in this process. progress: called with the name of each stage.
+    progress: called with the name of each stage.
+    {options}
 
     Raises InputError for unusable samples and UsageError for unusable arguments. Statistics:
     docs/explanation/statistics.md.
@@ -114,39 +72,38 @@ def audit(
     >>> audit(data[:200], data[200:], data[:200] + 0.01).verdict
     'memorizes'
     """
-    settings = Settings(
-        seed=_check.integer(seed, "seed", 0),
-        level=_check.fraction(level, "level"),
-        fdr=_check.fraction(fdr, "fdr"),
-        tolerance=_check.fraction(tolerance, "tolerance"),
-        resolution=_check.fraction(resolution, "resolution"),
-        permutations=_check.integer(permutations, "permutations", 99, 10**6),
-    )
-    limit = _check.memory(max_memory)
-    _check.choice(engine, "engine", ENGINES)
-    if engine == "ray":
+    settings = Settings.of(options, "audit")
+    if settings.engine == "ray":
         cluster.ray_module()  # to miss it before anything is read
-    _check.choice(metrics, "metrics", CHOICES)
-    if approximate:
-        _require_approximate(heldout, engine, metrics)
+    if settings.approximate and heldout is None:
+        raise UsageError(
+            "approximate needs a held-out set: without one nothing is tested, and the figures can "
+            "be had exactly from fewer rows; pass heldout, or some thousand rows of each set"
+        )
     say = progress or (lambda stage: None)
-    extractor = load_features(features, device=device, cache=feature_cache)
+    extractor = load_features(
+        settings.features, device=settings.device, cache=settings.feature_cache
+    )
     say("reading samples")
-    sets = Sets.read(train, heldout, generated, image_size, limit)
+    sets = Sets.read(train, heldout, generated, settings.image_size, settings.max_memory)
     sets.require_rows()
-    grouping = Grouping.of(groups, sets.train, sets.heldout)
-    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    grouping = Grouping.of(settings.groups, sets.train, sets.heldout)
     say("encoding")
-    encoded = encode(sets.train, sets.heldout, sets.generated, ignore=(*ignore, *grouping.columns))
+    encoded = encode(
+        sets.train, sets.heldout, sets.generated, ignore=(*settings.ignore, *grouping.columns)
+    )
     vectors = extractor.apply(
         encoded, progress=lambda done, total: say(f"features: {done:,} of {total:,} samples")
     )
     sizes = sets.sizes(vectors, NEIGHBOURS, settings.permutations)
-    if metrics == "all":  # a search there has one coordinate more
+    if settings.metrics == "all":  # a search there has one coordinate more
         sizes = replace(sizes, dimension=sizes.dimension + 1)
-    budget = Budget.of(limit, replace(sizes, sharded=engine == "ray", approximate=approximate))
+    sizes = replace(sizes, sharded=settings.engine == "ray", approximate=settings.approximate)
+    budget = Budget.of(settings.max_memory, sizes)
+    recorded = settings.recorded()
+    top = {name: recorded.pop(name) for name in AT_THE_TOP}
     frame = AuditResult(
-        **asdict(settings),
+        **top,
         verdict=verdict.NO_HELDOUT.verdict,
         kind=None,
         reason=verdict.NO_HELDOUT.reason,
@@ -159,25 +116,29 @@ def audit(
         controls=None,
         metrics={},
         parameters={
-            "features": extractor.name,
+            **recorded,
             **({"feature_model": extractor.description} if extractor.description else {}),
-            "groups": grouping.name,
-            "ignore": list(ignore),
-            "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
             "columns": list(encoded.columns),
             "k": NEIGHBOURS,
-            "metrics": metrics,
-            **({"approximate": True} if approximate else {}),
         },
         environment=environment.describe(extractor.versions),
         warnings=tuple(encoded.warnings),
     )
     say("finding neighbours")
-    with on_engine(engine):  # one connection for all passes
+    with on_engine(settings.engine):  # one connection for all passes
         if vectors.heldout is None:
-            return _without_heldout(frame, settings, vectors, budget, engine)
+            return _without_heldout(frame, settings, vectors, budget, settings.engine)
         result = _against_heldout(
-            frame, settings, sets, grouping, encoded, vectors, budget, engine, say, approximate
+            frame,
+            settings,
+            sets,
+            grouping,
+            encoded,
+            vectors,
+            budget,
+            settings.engine,
+            say,
+            settings.approximate,
         )
     give_back()
     return result
@@ -357,20 +318,3 @@ def _against_heldout(
         ),
         approximation=search.approximation if search else None,
     )
-
-
-def _require_approximate(heldout: Any, engine: str, metrics: str) -> None:
-    """Refuse what an approximate search cannot be combined with."""
-    if heldout is None:
-        raise UsageError(
-            "approximate needs a held-out set: without one nothing is tested, and the figures can "
-            "be had exactly from fewer rows; pass heldout, or some thousand rows of each set"
-        )
-    if engine != "serial":
-        raise UsageError(
-            f'approximate does not run on engine "{engine}"; leave the engine out, or approximate'
-        )
-    if metrics != "tables":
-        raise UsageError(
-            'metrics="all" takes exact passes over all pairs; leave it out, or approximate'
-        )

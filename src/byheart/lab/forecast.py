@@ -27,7 +27,7 @@ def forecast_samples(
 
     source: a path, array or table. Images are flattened; the numbers of a table are scaled as in an
     audit, so noise floors are in units of a column's variance. ignore: columns to leave out. Up to
-    50,000 rows, the forecast has the rows most at risk of being memorized (`lab.measures.isolation`).
+    50,000 rows, it has the rows most at risk of being memorized (`lab.measures.isolation`).
     Raises InputError and UsageError as `samples.read`, `samples.encode` and `forecast` do.
 
     >>> import numpy as np

@@ -28,7 +28,7 @@ chosen with these held-out rows: audit it on others before release.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import _check
-from byheart.auditing.groups import Grouping, Groups
+from byheart.auditing.groups import Grouping
 from byheart.auditing.protocol import audit
+from byheart.auditing.result import AuditResult
 from byheart.auditing.sets import MINIMUM_ROWS
+from byheart.auditing.settings import Settings, keywords
 from byheart.errors import InputError, UsageError
 from byheart.features.extractors import load_features
 from byheart.monitoring.baseline import Baseline, Look
@@ -59,8 +61,8 @@ class MemorizationMonitor:
     train, heldout: as for `byheart.audit`; heldout rows must never be trained on. every: a look at
     the first step at or beyond each multiple of it. samples: asked of `sample(count)`. looks:
     planned number of looks over the run; there may be more or fewer. permutations: relabellings;
-    with permutations + 1 ≥ looks/(.8 level) the test can alarm at every single look. seed, level,
-    fdr, features, groups, ignore, max_memory: as for `byheart.audit`, also used in its audits.
+    with permutations + 1 ≥ looks/(.8 level) the test can alarm at every single look. options: as
+    for `byheart.audit`, also used in its audits, which have relabellings of their own.
 
     Raises InputError for unusable samples and UsageError for unusable arguments.
     Statistics: derived in `monitoring.sequential` and docs/explanation/statistics.md.
@@ -78,6 +80,7 @@ class MemorizationMonitor:
     (True, 30, True)
     """
 
+    @keywords
     def __init__(
         self,
         train: Any,
@@ -85,46 +88,30 @@ class MemorizationMonitor:
         *,
         every: int = 500,
         samples: int = 1000,
-        seed: int = 0,
-        level: float = 0.05,
         looks: int = 50,
         permutations: int = 1999,
-        fdr: float = 0.1,
-        features: str | Callable[[NDArray[Any]], Any] | None = None,
-        groups: Groups | None = None,
-        ignore: Sequence[str] = (),
-        max_memory: str | int = "1GiB",
+        **options: Any,
     ) -> None:
         self._every = _check.integer(every, "every", 1)
         self._samples = _check.integer(samples, "samples", MINIMUM_ROWS)
-        self._seed = _check.integer(seed, "seed", 0)
-        self._level = _check.fraction(level, "level")
         self._looks = _check.integer(looks, "looks", 1)
         self._permutations = _check.integer(permutations, "permutations", 99, 10**6)
-        self._fdr = _check.fraction(fdr, "fdr")
-        self._memory = _check.memory(max_memory)
-        self._extractor = load_features(features)
+        settings = Settings.of(options, "MemorizationMonitor")
+        self._seed, self._level, self._fdr = settings.seed, settings.level, settings.fdr
+        self._memory = settings.max_memory
+        self._extractor = load_features(
+            settings.features, device=settings.device, cache=settings.feature_cache
+        )
         # Both are read more than once, an iterator is not.
         train = joined(train, "train", self._memory)
         heldout = joined(heldout, "heldout", self._memory)
-        self._audit = partial(
-            audit,
-            train,
-            heldout,
-            seed=self._seed,
-            level=self._level,
-            fdr=self._fdr,
-            max_memory=self._memory,
-            features=features,
-            groups=groups,
-            ignore=ignore,
-        )
-        self._train, self._heldout = read(train, "train"), read(heldout, "heldout")
+        self._audit: Callable[[Any], AuditResult] = partial(audit, train, heldout, **options)
+        self._read = partial(read, image_size=settings.image_size)
+        self._train, self._heldout = self._read(train, "train"), self._read(heldout, "heldout")
         for real in (self._train, self._heldout):
             _require_rows(real)
-        self._grouping = Grouping.of(groups, self._train, self._heldout)
-        ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-        self._ignore = (*ignored, *self._grouping.columns)
+        self._grouping = Grouping.of(settings.groups, self._train, self._heldout)
+        self._ignore = (*settings.ignore, *self._grouping.columns)
         # Whether the two fit together should be known before training, not at the first look.
         encode(self._train, None, self._heldout, ignore=self._ignore)
         self._known: _Known | None = None  # until the first look
@@ -171,7 +158,7 @@ class MemorizationMonitor:
         made = joined(sample(self._samples) if callable(sample) else sample, "generated")
         outcome = self._audit(made)
         if step > seen:
-            self._observe(step, read(made, "generated"))
+            self._observe(step, self._read(made, "generated"))
         done = Checkpoint(
             step,
             None if label is None else str(label),
@@ -272,7 +259,7 @@ class MemorizationMonitor:
         return step
 
     def _draw(self, sample: Sample) -> Samples:
-        return read(sample(self._samples) if callable(sample) else sample, "generated")
+        return self._read(sample(self._samples) if callable(sample) else sample, "generated")
 
     def _observe(self, step: int, generated: Samples) -> Observation:
         _require_rows(generated)

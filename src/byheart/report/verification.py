@@ -6,71 +6,58 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from byheart.auditing.settings import Settings, options, recorded_in
 from byheart.errors import InputError, UsageError
 from byheart.report.document import WITHHELD, differences, read_json, to_report
 from byheart.report.schema import Report
 
+ROLES = ("train", "heldout", "generated")
 
-def verify(
-    path: Path,
-    *,
-    features: str = "raw",
-    device: str = "cpu",
-    feature_cache: str | Path | None = None,
-    groups: str | None = None,
-    max_memory: str | int = "1GiB",
-    progress: Callable[[str], None] | None = None,
-) -> list[str]:
+
+def verify(path: Path, *, progress: Callable[[str], None] | None = None, **given: Any) -> list[str]:
     """Return one line per difference between the report at `path` and a new audit; [] if none.
 
-    Nothing that the report names is imported or opened beyond its three sets: `features` and
-    `groups` have to be given again. Raises InputError when the report cannot be read or was made
-    from arrays in memory, UsageError when an option is not the report's.
+    given: options of `byheart.audit` that are not taken from a report. Nothing that the report
+    names is imported or opened beyond its three sets: features and groups have to be given again.
+    Raises InputError when the report cannot be read or was made from arrays in memory, UsageError
+    when an option is not the report's.
     """
     from byheart.auditing.protocol import audit
     from byheart.samples import fingerprint
 
     report = read_json(path)
-    given = report.parameters.model_dump()
-    _require(path, "features", given["features"], features)
-    if given.get("groups") != WITHHELD:
-        _require(path, "groups", given.get("groups"), groups)
-    elif groups is None:
-        raise UsageError(f"{path}: withholds its groups; repeat them with --groups COLUMN|FILE")
-    if WITHHELD in (given.get("ignore") or ()) or given.get("ignore") == WITHHELD:
-        raise InputError(f"{path}: it withholds which columns were ignored; audit anew to compare")
+    recorded = recorded_in(report, report.parameters.model_dump())
+    chosen = Settings.of(given, "verify").recorded()
+    for name, option in options().items():
+        if option.repeat == "report" and name in given:
+            raise UsageError(f"verify takes {name} from the report; leave it out")
+        value = recorded.get(name)
+        withheld = value == WITHHELD or (isinstance(value, list) and WITHHELD in value)
+        if option.repeat == "asked" and not withheld:
+            _require(path, name, value, chosen[name])
+        elif option.repeat == "asked" and chosen[name] is None:
+            raise UsageError(f"{path}: withholds its {name}; repeat them with --{name}")
+        elif option.repeat == "report" and withheld:
+            raise InputError(f"{path}: it withholds {name}; audit anew to compare")
     sources = _sources(report, path)
     changed = [
         f"inputs.{role}.sha256: {source} has changed since the report"
-        for role, (source, recorded) in sources.items()
-        if fingerprint(source) != recorded
+        for role, (source, recorded_hash) in sources.items()
+        if fingerprint(source) != recorded_hash
     ]
     if changed:
         return changed
-    size = given.get("image_size")
+    train, heldout, generated = (sources[r][0] if r in sources else None for r in ROLES)
     again = audit(
-        sources["train"][0],
-        sources["heldout"][0] if "heldout" in sources else None,
-        sources["generated"][0],
-        seed=report.seed,
-        level=report.level,
-        fdr=report.fdr,
-        tolerance=report.tolerance,
-        resolution=report.resolution,
-        permutations=report.permutations,
-        features=features,
-        device=device,
-        feature_cache=feature_cache,
-        groups=groups,
-        ignore=tuple(given.get("ignore") or ()),
-        image_size=tuple(size) if isinstance(size, list) else size,
-        max_memory=max_memory,
-        approximate=given.get("approximate", False),
-        metrics=given.get("metrics", "tables"),
+        train,
+        heldout,
+        generated,
         progress=progress,
+        **given,
+        **{n: recorded[n] for n, o in options().items() if o.repeat == "report" and n in recorded},
     )
-    repeated = to_report(again, path.parent, examples=given.get("examples", True))
-    return differences(report, repeated)
+    kept = report.parameters.model_dump().get("examples", True)
+    return differences(report, to_report(again, path.parent, examples=kept))
 
 
 def _require(path: Path, option: str, recorded: Any, repeated: str | None) -> None:
@@ -86,7 +73,7 @@ def _require(path: Path, option: str, recorded: Any, repeated: str | None) -> No
 def _sources(report: Report, path: Path) -> dict[str, tuple[str, str]]:
     """Return path and recorded hash of each set; relative paths start at the report's folder."""
     sources = {}
-    for role in ("train", "heldout", "generated"):
+    for role in ROLES:
         entry = getattr(report.inputs, role)
         if entry is None:
             continue

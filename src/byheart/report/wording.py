@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from byheart.auditing.result import Approximation, AuditResult, InputSet
+from byheart.auditing.result import Approximation, AuditResult
+from byheart.auditing.settings import UNNAMED, options, recorded_in, repeated
 from byheart.report.document import printable
 from byheart.samples.tables import is_number
 
@@ -136,41 +137,51 @@ def statistic_label(name: str) -> str:
 
 
 def command(result: AuditResult) -> str:
-    """Return the call that repeats this audit, as text for a shell or for Python."""
-    inputs = result.inputs
-    options = {
-        name: getattr(result, name)
-        for name in ("seed", "level", "fdr", "tolerance", "resolution", "permutations")
-    }
-    if not all(entry is None or entry.path is not None for entry in inputs.values()):
-        if result.parameters.get("approximate"):
-            options["approximate"] = True
-        values = ", ".join(f"{name}={value!r}" for name, value in options.items())
-        roles = "train, heldout, generated" if inputs.get("heldout") else "train, None, generated"
-        return f"byheart.audit({roles}, {values})"
+    """Return the call that repeats this audit, as text for a shell or for Python.
+
+    For a shell if files and columns name all that it takes; else for Python, with words in capitals
+    for what only the caller has. An option that the report withholds is shown as such.
+    """
+    chosen = repeated(recorded_in(result, result.parameters))
+    unnamed = [name for name in ("features", "groups") if not _named(chosen.get(name, ""))]
+    paths = [entry.path for entry in result.inputs.values() if entry is not None]
+    if None in paths or unnamed:
+        return _python_call(result, chosen, unnamed)
     words = ["byheart", "audit"]
     for role in ("train", "heldout", "generated"):
-        words += _option(role, inputs.get(role))
-    for name, value in options.items():
-        words += [f"--{name}", f"{value}"]
-    if result.parameters.get("features") not in (None, "raw"):
-        words += ["--features", str(result.parameters["features"])]
-    device = result.parameters.get("feature_model", {}).get("device", "cpu")
-    if device != "cpu":
-        words += ["--device", device]
-    if isinstance(result.parameters.get("groups"), str):
-        words += ["--groups", result.parameters["groups"]]
-    if result.parameters.get("approximate"):
-        words.append("--approximate")
-    if result.parameters.get("metrics", "tables") != "tables":
-        words += ["--metrics", str(result.parameters["metrics"])]
-    ignored = result.parameters.get("ignore") or ()
-    for column in ignored if not isinstance(ignored, str) else ():  # a text: withheld
-        words += ["--ignore", str(column)]
-    size = result.parameters.get("image_size")
-    if size is not None:
-        words += ["--image-size", str(size[0] if isinstance(size, (list, tuple)) else size)]
+        entry = result.inputs.get(role)
+        words += [f"--{role}", str(entry.path)] if entry else []
+    for name, value in chosen.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option)
+            continue
+        values = value if options()[name].kind is list and isinstance(value, list) else [value]
+        for item in values:
+            words += [option, str(item[0] if isinstance(item, list) else item)]
     return printable(shlex.join(words))
+
+
+def _named(value: str) -> bool:
+    """Whether text names what a shell can pass on: not a nested function, nor arrays."""
+    return "<" not in value and value != UNNAMED
+
+
+def _python_call(result: AuditResult, chosen: Mapping[str, object], unnamed: Sequence[str]) -> str:
+    entries = [(role, result.inputs.get(role)) for role in ("train", "heldout", "generated")]
+    sets = [
+        "None" if entry is None else role if entry.path is None else repr(entry.path)
+        for role, entry in entries
+    ]
+    given = [
+        f"{name}={name.upper() if name in unnamed else repr(_python_value(value))}"
+        for name, value in chosen.items()
+    ]
+    return printable(f"byheart.audit({', '.join([*sets, *given])})")
+
+
+def _python_value(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def recall(found: Approximation) -> str:
@@ -188,10 +199,6 @@ def recall(found: Approximation) -> str:
         f"of the nearest rows it found {shares}; of the k nearest {percent(found.forward.at_k)} "
         f"and {percent(found.among_real.at_k)}; sample of {found.forward.rows:,} rows"
     )
-
-
-def _option(role: str, entry: InputSet | None) -> list[str]:
-    return [f"--{role}", entry.path] if entry and entry.path else []
 
 
 def percent(value: float | None) -> str:

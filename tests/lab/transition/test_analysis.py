@@ -1,4 +1,4 @@
-"""One schema for both kinds of sweep: the kind, the keys that both have, and their documentation."""
+"""One schema for both kinds of sweep: the kind, the common keys, and their documentation."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from byheart.auditing.result import Metric
 
 Floats = NDArray[np.float64]
 Goal = Literal["minimize", "maximize", "zero", "none"]
-CHOICES = ("tables", "all")
 VENDI_ROWS = 1000  # the most rows of G whose eigenvalues are taken
 
 
