@@ -61,7 +61,11 @@ SETTINGS = {  # quick
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; needs the extra `neural`. quick: fewer, shorter runs."""
-    setting = SETTINGS[quick]
+    return reproduce_in(SETTINGS[quick], laboratory)
+
+
+def reproduce_in(setting: Setting, laboratory: Laboratory) -> Reproduction:
+    """Run the experiment in one setting."""
     runs = _runs(laboratory, setting)
     laws = {name: _law(runs, name) for name in TIMES}
     return Reproduction(
