@@ -30,6 +30,7 @@ from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.record import Outcome
 from byheart.plotting.graph import Graph, Series
 from byheart.plotting.table import Table
+from byheart.progress import Progress
 from byheart.threads import one_thread
 from papers.known_memorizers import (
     NARROW,
@@ -130,12 +131,11 @@ def _attacks(
     """Return the attacks of every case, by repeat. One that finds no clusters is an error."""
     trials = [Trial(k, r) for r in range(repeats) for k in range(len(setting.cases))]
     done: list[Any] = []
-    if laboratory.progress:
-        laboratory.progress("extraction", 0, len(trials), None)
+    laboratory.progress(Progress("extraction", 0, len(trials)))
     for record in laboratory.engine.run(attack_trial, setting, trials):
         done.append(record)
-        if laboratory.progress:
-            laboratory.progress("extraction", len(done), len(trials), record)
+        failed = sum(r.error is not None for r in done)
+        laboratory.progress(Progress("extraction", len(done), len(trials), failed))
     done.sort(key=lambda record: (record.n, record.repeat))
     return {
         case: [r.outcome.figures["attack"] for r in done if r.n == k and r.outcome]

@@ -40,6 +40,7 @@ from byheart.lab.theory.agreement import factor_overlap, isotropic_agreement, li
 from byheart.lab.theory.linear_model import MultiStepLinear
 from byheart.plotting.graph import Graph, Series
 from byheart.plotting.table import Table
+from byheart.progress import Progress
 
 Array = NDArray[np.float64]
 
@@ -154,8 +155,7 @@ def _run(
                 raise InputError(f"halves, {material}, n = {record.n}: {record.error}")
             figures = record.outcome.figures
             found[record.n].append({key: float(value) for key, value in figures.items()})
-            if laboratory.progress:
-                laboratory.progress(f"halves {material}", done, len(trials), record)
+            laboratory.progress(Progress(f"halves {material}", done, len(trials)))
     return {
         n: Cell({key: np.sort([row[key] for row in rows]) for key in rows[0]})
         for n, rows in found.items()

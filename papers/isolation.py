@@ -32,6 +32,7 @@ from byheart.lab.sweeps.models import draw_samples
 from byheart.lab.sweeps.plan import Plan
 from byheart.plotting.graph import Graph, Series
 from byheart.plotting.table import Table
+from byheart.progress import Progress
 from byheart.threads import one_thread
 from papers.phases import draw_digits
 from papers.retrieval import Array, retrieve
@@ -70,8 +71,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         for name, (rows, count, sampler) in models.items():
             scores[name] = []
             for i in range(count):
-                if laboratory.progress:
-                    laboratory.progress(name, i, count, None)
+                laboratory.progress(Progress(name, i, count))
                 scores[name].append(_scored(rows, i, sampler))
     return Reproduction(
         name="isolation",

@@ -30,6 +30,7 @@ from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
 from byheart.plotting.graph import Graph, Series
 from byheart.plotting.table import Table
+from byheart.progress import Progress
 
 PAPER = "arXiv 2505.17638v2 and 2505.16959v1"
 TIMES = ("tau_gen", "tau_mem", "copies")
@@ -105,8 +106,7 @@ def _runs(laboratory: Laboratory, setting: Setting) -> list[TrainingTimes]:
             if record.outcome is None:
                 raise InputError(f"training time, n = {record.n}: {record.error}")
             runs.append(((record.n, record.repeat), _parse(str(record.outcome.figures["run"]))))
-            if laboratory.progress:
-                laboratory.progress("training time", done, len(trials), record)
+            laboratory.progress(Progress("training time", done, len(trials)))
     return [run for _, run in sorted(runs, key=lambda pair: pair[0])]
 
 

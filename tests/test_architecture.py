@@ -16,7 +16,7 @@ SOURCE = Path(byheart.__file__).parent
 FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"errors"},
     {"_check"},
-    {"intervals", "threads"},
+    {"intervals", "progress", "threads"},
     {"cluster"},
     {"distances"},
     {"samples"},

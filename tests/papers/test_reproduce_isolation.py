@@ -17,7 +17,7 @@ def test_isolation_in_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_isolation, "REPEATS", {True: 2})
     said = []
     result = reproduce_isolation.reproduce(
-        Laboratory(tmp_path, SerialEngine(), lambda *state: said.append(state)), quick=True
+        Laboratory(tmp_path, SerialEngine(), said.append), quick=True
     )
     assert len(said) == 6
     assert [len(table.rows) for table in result.tables] == [2, 6, 3]

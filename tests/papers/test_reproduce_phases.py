@@ -15,9 +15,7 @@ def test_phases_in_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_phases, "PERFECT_SIZES", (100,))
     monkeypatch.setattr(reproduce_phases, "CIRCLE_STEPS", 15)
     monkeypatch.setattr(reproduce_phases, "RECALL", ((50, 16),))
-    result = reproduce_phases.reproduce(
-        Laboratory(tmp_path, SerialEngine(), lambda *state: None), quick=True
-    )
+    result = reproduce_phases.reproduce(Laboratory(tmp_path, SerialEngine()), quick=True)
     assert len(result.claims) == 6
     assert result.claims[0].agrees == "yes"  # the circle shows all three phases
     assert [len(table.rows) for table in result.tables] == [3, 2, 2, 2, 1]
