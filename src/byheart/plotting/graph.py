@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from byheart.errors import UsageError
+from byheart.intervals import Interval
 from byheart.plotting.style import colour, dash, shape, styled
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Series:
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    intervals: tuple[tuple[float, float], ...] | None = None
+    intervals: tuple[Interval, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from byheart.lab.diffusion import EmpiricalDenoiser
 from byheart.lab.measures.isolation import isolation
 
 Array = NDArray[np.float64]
-Interval = tuple[float, float]
 
 THIRDS = ("crowded", "middle", "isolated")
 
@@ -46,7 +45,7 @@ class Area:
     """
 
     value: float | None
-    interval: Interval | None
+    interval: intervals.Interval | None
     points: int
 
 
