@@ -147,7 +147,16 @@ PAGES = {
         (
             (
                 "byheart.samples",
-                ("read", "encode", "encode_alone", "fingerprint", "Samples", "Encoded"),
+                (
+                    "read",
+                    "encode",
+                    "encode_alone",
+                    "fingerprint",
+                    "Samples",
+                    "ArraySamples",
+                    "TableSamples",
+                    "Encoded",
+                ),
             ),
             ("byheart.distances.neighbours", ()),
             ("byheart.distances.kernels", ()),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from byheart.auditing.permutation import Units
 from byheart.errors import InputError, UsageError
-from byheart.samples import Samples
+from byheart.samples import Samples, TableSamples
 
 Groups = str | Path | tuple[Sequence[Any], Sequence[Any]]
 
@@ -40,7 +40,7 @@ class Grouping:
         if given is None:
             return cls(None, None, ())
         name = str(given) if isinstance(given, str | Path) else "given as arrays"
-        column = train.table is not None and name in train.table.column_names
+        column = isinstance(train, TableSamples) and name in train.table.column_names
         columns = (name,) if column else ()
         if heldout is None:
             return cls(name, None, columns)
@@ -92,10 +92,9 @@ def units(
 
 
 def _column(samples: Samples, name: str) -> NDArray[Any]:
-    table = samples.table
-    if table is None or name not in table.column_names:
+    if not isinstance(samples, TableSamples) or name not in samples.table.column_names:
         raise InputError(f"{samples.role}: no column {name!r} to group by")
-    column = table.column(name)
+    column = samples.table.column(name)
     if column.null_count:
         raise InputError(f"{samples.role}: the group column {name!r} has missing values")
     return np.asarray([str(v) for v in column.to_pylist()])
@@ -103,7 +102,7 @@ def _column(samples: Samples, name: str) -> NDArray[Any]:
 
 def _file(path: Path, train: Samples) -> NDArray[Any]:
     if not path.is_file():
-        columns = "" if train.table is None else " and no such column"
+        columns = " and no such column" if isinstance(train, TableSamples) else ""
         raise UsageError(f"--groups {path}: no such file{columns}; pass COLUMN or FILE")
     try:
         if path.suffix == ".npy":

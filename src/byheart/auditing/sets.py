@@ -11,7 +11,7 @@ from byheart.auditing.memory import Audit
 from byheart.auditing.result import InputSet
 from byheart.distances.rows import Rows, Source
 from byheart.errors import InputError
-from byheart.samples import Encoded, Samples, read
+from byheart.samples import ArraySamples, Encoded, Samples, read
 
 MINIMUM_ROWS = 10
 
@@ -92,5 +92,5 @@ def _beside(samples: Samples, rows: Rows) -> int:
     """Bytes that encoded rows take beside the set as it was read."""
     if isinstance(rows, Source):
         return 0
-    same = samples.values is not None and np.may_share_memory(rows, samples.values)
+    same = isinstance(samples, ArraySamples) and np.may_share_memory(rows, samples.values)
     return 0 if same else rows.nbytes

@@ -50,7 +50,7 @@ from byheart.monitoring.quality import Quality, turn
 from byheart.monitoring.result import Checkpoint, MonitorResult, Observation
 from byheart.monitoring.sequential import PLANNED_SHARE, SequentialTest
 from byheart.monitoring.state import MonitorState
-from byheart.samples import Encoded, Samples, encode, encode_alone, joined, read
+from byheart.samples import ArraySamples, Encoded, Samples, encode, encode_alone, joined, read
 
 Sample = Callable[[int], Any] | Any
 
@@ -274,8 +274,9 @@ class MemorizationMonitor:
 
     def _measured(self, generated: Samples) -> tuple[Baseline, NDArray[np.floating]]:
         """Return the baseline and the features of the generated rows, comparable with its rows."""
-        values, known = generated.values, self._known
-        stored = None if values is None else (values.dtype.str, values.shape[1:])
+        known, stored = self._known, None
+        if isinstance(generated, ArraySamples):
+            stored = (generated.values.dtype.str, generated.values.shape[1:])
         if known is not None and stored is not None and stored == known.stored:
             rows, _ = encode_alone(generated)
             rows = rows.astype(known.encoded.train.dtype, copy=False)

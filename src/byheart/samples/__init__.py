@@ -7,7 +7,18 @@ as samples. Nothing is ever unpickled.
 
 from byheart.samples.batches import joined
 from byheart.samples.encoding import Encoded, Role, encode, encode_alone
-from byheart.samples.record import Samples
+from byheart.samples.record import ArraySamples, Samples, TableSamples
 from byheart.samples.source import fingerprint, read
 
-__all__ = ["Encoded", "Role", "Samples", "encode", "encode_alone", "fingerprint", "joined", "read"]
+__all__ = [
+    "ArraySamples",
+    "Encoded",
+    "Role",
+    "Samples",
+    "TableSamples",
+    "encode",
+    "encode_alone",
+    "fingerprint",
+    "joined",
+    "read",
+]

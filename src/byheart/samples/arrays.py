@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError, UsageError
-from byheart.samples.record import MAX_UNPACKED, SampleKind, one_line, require_room
+from byheart.samples.record import MAX_UNPACKED, one_line, require_room
 
 _CHANNELS = (1, 3, 4)
 
@@ -46,12 +46,11 @@ def from_memory(source: Any, where: str) -> NDArray[Any]:
         ) from error
 
 
-def as_samples(array: NDArray[Any], where: str) -> tuple[SampleKind, NDArray[Any]]:
-    """Return the kind of a numeric array and its values with channels last.
+def as_samples(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Return a numeric array of vectors or images with its channels last.
 
-    >>> kind, values = as_samples(np.zeros((5, 3, 8, 6)), "train")
-    >>> kind, values.shape
-    ('images', (5, 8, 6, 3))
+    >>> as_samples(np.zeros((5, 3, 8, 6)), "train").shape
+    (5, 8, 6, 3)
     """
     if array.dtype.kind not in "fiub":
         advice = "nothing is ever unpickled; " if array.dtype == object else ""
@@ -68,8 +67,6 @@ def as_samples(array: NDArray[Any], where: str) -> tuple[SampleKind, NDArray[Any
         )
     if array.size == 0:
         raise InputError(f"{where}: the set is empty (shape {array.shape}); pass at least one row")
-    if array.ndim == 2:
-        return "vectors", array
     if array.ndim == 4:
         if array.shape[3] not in _CHANNELS:
             if array.shape[1] not in _CHANNELS:
@@ -80,7 +77,7 @@ def as_samples(array: NDArray[Any], where: str) -> tuple[SampleKind, NDArray[Any
             array = np.moveaxis(array, 1, 3)
         if array.shape[3] == 1:
             array = array[..., 0]
-    return "images", array
+    return array
 
 
 def read_npy(path: Path, where: str) -> NDArray[Any]:

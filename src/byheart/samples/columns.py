@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError
-from byheart.samples.record import Samples
+from byheart.samples.record import TableSamples
 
 Meaning = Literal["number", "date", "category", "empty"]
 
@@ -69,13 +69,13 @@ class Text:
 class Column:
     """One column of one set."""
 
-    samples: Samples
+    samples: TableSamples
     name: str
 
     @property
     def values(self) -> Any:
         """The raw cells, a pyarrow ChunkedArray."""
-        return self.samples.table[self.name]  # type: ignore[index]
+        return self.samples.table[self.name]
 
     @property
     def declared(self) -> Literal["number", "date", "category", "text", "empty"]:

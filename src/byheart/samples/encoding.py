@@ -9,7 +9,7 @@ their order nor on which of them are held out, and identical rows get identical 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from byheart.distances.rows import Array, Cast, Rows, held, row_blocks
 from byheart.errors import InputError, UsageError
 from byheart.samples.columns import Column, identifier, meaning
-from byheart.samples.record import SampleKind, Samples
+from byheart.samples.record import ArraySamples, SampleKind, Samples, TableSamples
 from byheart.samples.scaling import Block, categories, numbers
 
 Role = Literal["train", "heldout", "generated"]
@@ -43,7 +43,7 @@ class Encoded:
     sample_shape: tuple[int, ...]
     columns: tuple[str, ...]
     warnings: tuple[str, ...]
-    _samples: dict[str, Samples] = field(repr=False, compare=False)
+    _samples: Mapping[str, Samples] = field(repr=False, compare=False)
 
     def display_rows(self, role: Role, indices: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
         """The stored rows for a gallery: values, or for a table an object array of its cells.
@@ -53,14 +53,7 @@ class Encoded:
         samples = self._samples.get(role)
         if samples is None:
             raise UsageError(f"there is no {role} set; the sets are {', '.join(self._samples)}")
-        index = np.asarray(indices, dtype=np.int64)
-        if samples.table is None:
-            return np.array(samples.values[index])  # type: ignore[index]
-        rows = samples.table.select(list(self.columns)).take(index).to_pydict()
-        cells = np.empty((len(index), len(self.columns)), dtype=object)
-        for j, name in enumerate(self.columns):
-            cells[:, j] = ["" if v is None else str(v) for v in rows[name]]
-        return cells
+        return samples.shown(np.asarray(indices, dtype=np.int64), self.columns)
 
 
 def encode(
@@ -78,7 +71,7 @@ def encode(
     array([[0.5, 0.5]])
     """
     sets = {"train": train, "heldout": heldout, "generated": generated}
-    given = {role: s for role, s in sets.items() if s is not None}
+    given: Mapping[str, Samples] = {role: s for role, s in sets.items() if s is not None}
     _distinct(list(given.values()))
     for samples in given.values():
         if samples.kind != train.kind:
@@ -87,29 +80,23 @@ def encode(
                 f"{_named(train.kind)}; give sets of one kind"
             )
     notes = [w for s in given.values() for w in s.warnings]
-    if train.kind == "table":
-        return _encode_tables(given, tuple(ignore), notes)
-    if ignore:
-        raise UsageError("ignore is for the columns of a table, and these are arrays; leave it out")
-    given = _same_mode(given, notes)
-    shape = given["train"].values.shape[1:]  # type: ignore[union-attr]
-    for samples in given.values():
-        if samples.values.shape[1:] != shape:  # type: ignore[union-attr]
-            found = " × ".join(map(str, samples.values.shape[1:]))  # type: ignore[union-attr]
-            wanted = " × ".join(map(str, shape))
-            advice = "; resize folders of images with --image-size" * (train.kind == "images")
-            raise InputError(
-                f"{samples.where}: a row has shape {found}, and one of {train.where} {wanted}"
-                f"{advice or '; give rows of one length'}"
-            )
-    rows = _numeric(given, notes)
+    arrays, tables = _by_kind(given, ignore)
+    shape: tuple[int, ...]
+    rows: Mapping[str, Rows]
+    if tables:
+        rows, columns = _table_rows(tables, tuple(ignore), notes)
+        shape = (rows["train"].shape[1],)
+    else:
+        given, columns = _same_mode(arrays, notes), ()
+        shape = _one_shape(given)
+        rows = _numeric(given, notes)
     return Encoded(
         rows["train"],
         rows.get("heldout"),
         rows["generated"],
         train.kind,
-        tuple(shape),
-        (),
+        shape,
+        columns,
         tuple(notes),
         given,
     )
@@ -126,12 +113,20 @@ def encode_alone(samples: Samples, *, ignore: Sequence[str] = ()) -> tuple[Array
            [2., 3.]])
     """
     notes = list(samples.warnings)
-    if samples.kind == "table":
-        rows, _ = _table_rows({"train": samples}, tuple(ignore), notes)
-        return rows["train"], tuple(notes)
-    if ignore:
-        raise UsageError("ignore is for the columns of a table, and this is an array; leave it out")
-    return np.asarray(_numeric({"train": samples}, notes)["train"]), tuple(notes)
+    arrays, tables = _by_kind({"train": samples}, ignore)
+    rows = _table_rows(tables, tuple(ignore), notes)[0] if tables else _numeric(arrays, notes)
+    return np.asarray(rows["train"]), tuple(notes)
+
+
+def _by_kind(
+    given: Mapping[str, Samples], ignore: Sequence[str]
+) -> tuple[dict[str, ArraySamples], dict[str, TableSamples]]:
+    """Return sets of one kind as what they are; one of the two is empty."""
+    arrays = {role: s for role, s in given.items() if isinstance(s, ArraySamples)}
+    if arrays and ignore:
+        found = "this is an array" if len(arrays) == 1 else "these are arrays"
+        raise UsageError(f"ignore is for the columns of a table, and {found}; leave it out")
+    return arrays, {role: s for role, s in given.items() if isinstance(s, TableSamples)}
 
 
 def _distinct(given: list[Samples]) -> None:
@@ -148,15 +143,31 @@ def _named(kind: SampleKind) -> str:
     return "a table" if kind == "table" else kind
 
 
-def _same_mode(given: dict[str, Samples], notes: list[str]) -> dict[str, Samples]:
+def _one_shape(given: Mapping[str, ArraySamples]) -> tuple[int, ...]:
+    """Return the shape of a row; InputError if it is not that of all sets."""
+    train = given["train"]
+    shape = train.values.shape[1:]
+    for samples in given.values():
+        if samples.values.shape[1:] != shape:
+            found = " × ".join(map(str, samples.values.shape[1:]))
+            wanted = " × ".join(map(str, shape))
+            advice = "; resize folders of images with --image-size" * (train.kind == "images")
+            raise InputError(
+                f"{samples.where}: a row has shape {found}, and one of {train.where} {wanted}"
+                f"{advice or '; give rows of one length'}"
+            )
+    return shape
+
+
+def _same_mode(given: dict[str, ArraySamples], notes: list[str]) -> dict[str, ArraySamples]:
     """Grey folders beside colour ones become RGB: savers of images often write grey as RGB."""
-    colour = [s for s in given.values() if s.values is not None and s.values.shape[3:] == (3,)]
+    colour = [s for s in given.values() if s.values.shape[3:] == (3,)]
     if not colour:
         return given
     result = {}
     for role, samples in given.items():
         values = samples.values
-        if samples.names is not None and values is not None and values.ndim == 3:
+        if samples.names is not None and values.ndim == 3:
             notes.append(f"{samples.where}: grey images, and {colour[0].where} has colour; to RGB")
             samples = replace(
                 samples, values=np.broadcast_to(values[..., None], (*values.shape, 3))
@@ -165,13 +176,13 @@ def _same_mode(given: dict[str, Samples], notes: list[str]) -> dict[str, Samples
     return result
 
 
-def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
+def _numeric(given: Mapping[str, ArraySamples], notes: list[str]) -> dict[str, Rows]:
     """Flatten and cast: float32 if that holds every stored value, else float64.
 
     Floats of different precision are all rounded to the lowest one: otherwise a copy would not be
     equal to its original, and the set with the coarser values would look different.
     """
-    types = [s.values.dtype.newbyteorder("=") for s in given.values()]  # type: ignore[union-attr]
+    types = [s.values.dtype.newbyteorder("=") for s in given.values()]
     floats = {t for t in types if t.kind == "f"}
     lowest = min(floats, key=lambda t: t.itemsize) if len(floats) > 1 else None
     if lowest is not None and not all(_fits(s, lowest) for s in given.values()):
@@ -179,14 +190,14 @@ def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
     if lowest is not None:
         notes.append(f"the sets are stored with different precision; all were rounded to {lowest}")
     wide = any(
-        s.values.dtype.itemsize > (2 if s.values.dtype.kind in "iub" else 4)  # type: ignore[union-attr]
+        s.values.dtype.itemsize > (2 if s.values.dtype.kind in "iub" else 4)
         for s in given.values()
-        if lowest is None or s.values.dtype.kind != "f"  # type: ignore[union-attr]
+        if lowest is None or s.values.dtype.kind != "f"
     )
     dtype = np.float64 if wide else np.float32
     rows: dict[str, Rows] = {}
     for role, samples in given.items():
-        values: NDArray[Any] = np.asarray(samples.values)
+        values = np.asarray(samples.values)
         through = lowest if values.dtype.kind == "f" and values.dtype != lowest else None
         if values.dtype == dtype and values.flags.c_contiguous and through is None:
             rows[role] = values.reshape(len(values), -1)
@@ -197,15 +208,15 @@ def _numeric(given: dict[str, Samples], notes: list[str]) -> dict[str, Rows]:
     return rows
 
 
-def _fits(samples: Samples, dtype: np.dtype[Any]) -> bool:
-    if samples.values.dtype.kind != "f" or samples.values.dtype.itemsize <= dtype.itemsize:  # type: ignore[union-attr]
+def _fits(samples: ArraySamples, dtype: np.dtype[Any]) -> bool:
+    if samples.values.dtype.kind != "f" or samples.values.dtype.itemsize <= dtype.itemsize:
         return True
-    rows, limit = Cast(samples.values, samples.values.dtype), np.finfo(dtype).max  # type: ignore[union-attr,arg-type]
+    rows, limit = Cast(samples.values, samples.values.dtype), np.finfo(dtype).max
     with np.errstate(all="ignore"):
         return all((np.abs(rows[block]) <= limit).all() for block in row_blocks(*rows.shape))
 
 
-def _finite(rows: Rows, samples: Samples) -> None:
+def _finite(rows: Rows, samples: ArraySamples) -> None:
     for block in row_blocks(*rows.shape):
         values = rows[block]
         with np.errstate(all="ignore"):
@@ -214,8 +225,7 @@ def _finite(rows: Rows, samples: Samples) -> None:
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             i, column = block.start + int(bad[0, 0]), int(bad[0, 1])
-            shape = samples.values.shape[1:]  # type: ignore[union-attr]
-            place = tuple(int(v) for v in np.unravel_index(column, shape))
+            place = tuple(int(v) for v in np.unravel_index(column, samples.values.shape[1:]))
             at = f"column {column}" if samples.kind == "vectors" else f"pixel {place}"
             raise InputError(
                 f"{samples.where}: {samples.row_name(i)}, {at} is {rows[i][column]}; "
@@ -223,23 +233,9 @@ def _finite(rows: Rows, samples: Samples) -> None:
             )
 
 
-def _encode_tables(given: dict[str, Samples], ignore: tuple[str, ...], notes: list[str]) -> Encoded:
-    rows, names = _table_rows(given, ignore, notes)
-    return Encoded(
-        rows["train"],
-        rows.get("heldout"),
-        rows["generated"],
-        "table",
-        (rows["train"].shape[1],),
-        tuple(names),
-        tuple(notes),
-        given,
-    )
-
-
 def _table_rows(
-    given: dict[str, Samples], ignore: tuple[str, ...], notes: list[str]
-) -> tuple[dict[str, Array], list[str]]:
+    given: Mapping[str, TableSamples], ignore: tuple[str, ...], notes: list[str]
+) -> tuple[dict[str, Array], tuple[str, ...]]:
     names = _columns(given, ignore)
     blocks: list[Block] = []
     for name in sorted(names):  # the order of the columns, too, is that of neither set
@@ -269,19 +265,16 @@ def _table_rows(
         for role, out in rows.items():
             block.write(role, out[:, start : start + block.width])
         start += block.width
-    return rows, names
+    return rows, tuple(names)
 
 
-def _columns(given: dict[str, Samples], ignore: tuple[str, ...]) -> list[str]:
-    known = {n for s in given.values() for n in s.table.column_names}  # type: ignore[union-attr]
+def _columns(given: Mapping[str, TableSamples], ignore: tuple[str, ...]) -> list[str]:
+    known = {n for s in given.values() for n in s.table.column_names}
     for name in ignore:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1) or sorted(known)[:1]
             raise UsageError(f"ignore: there is no column {name!r}; did you mean {near[0]!r}?")
-    kept = {
-        role: [n for n in s.table.column_names if n not in ignore]  # type: ignore[union-attr]
-        for role, s in given.items()
-    }
+    kept = {role: [n for n in s.table.column_names if n not in ignore] for role, s in given.items()}
     names = kept["train"]
     if not names:
         raise InputError(f"{given['train'].where}: every column is ignored; keep at least one")

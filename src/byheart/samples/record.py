@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,41 +17,40 @@ SampleKind = Literal["vectors", "images", "table"]
 MAX_UNPACKED = 4 * 2**30
 
 
-@dataclass(frozen=True)
-class Samples:
-    """One set of samples: rows of numbers, images, or a table.
+@dataclass(frozen=True, kw_only=True)
+class Samples(ABC):
+    """One set of samples, as it was read: `ArraySamples` or `TableSamples`.
 
-    `values` has shape (rows, d) for vectors, (rows, height, width) or (rows, height, width,
-    channels) for images, in the stored units and type; it is None for a table, whose raw columns
-    are in `table` (a pyarrow.Table). `dtype` is the stored type; of a table it is "text" when all
-    cells are undeclared text (CSV), else "typed". `key` names the array inside a file of several.
-    `made` says that the array was put together here, from batches.
+    `path` is what the user gave, None for what was in memory. `dtype` is the stored type. `names`
+    are the file names of a folder of images; `key` names the array inside a file of several.
     """
 
     role: str
-    kind: SampleKind
-    values: NDArray[Any] | None
-    table: Any | None
     path: str | None
     sha256: str
     dtype: str
     names: tuple[str, ...] | None = None
     key: str | None = None
     warnings: tuple[str, ...] = ()
-    made: bool = False
 
     @property
+    @abstractmethod
+    def kind(self) -> SampleKind:
+        """What a row is."""
+
+    @property
+    @abstractmethod
     def rows(self) -> int:
         """Number of rows."""
-        return int(self.table.num_rows) if self.values is None else len(self.values)  # type: ignore[union-attr]
 
     @property
+    @abstractmethod
     def held(self) -> int:
         """Bytes of memory that reading the set took: none for a mapped file or a given array."""
-        if self.values is None:
-            return int(self.table.nbytes)  # type: ignore[union-attr]
-        given = self.path is None and not self.made
-        return 0 if given or _is_mapped(self.values) else self.values.nbytes
+
+    @abstractmethod
+    def shown(self, index: NDArray[np.int64], columns: tuple[str, ...]) -> NDArray[Any]:
+        """The rows of this index, for a gallery: stored values, or the text of these columns."""
 
     @property
     def where(self) -> str:
@@ -60,6 +60,67 @@ class Samples:
     def row_name(self, index: int) -> str:
         """The file name of an image from a folder, or "row 17" (counted from 0)."""
         return f"row {index}" if self.names is None else self.names[index]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ArraySamples(Samples):
+    """Rows of numbers, or images.
+
+    `values` has shape (rows, d) for vectors, (rows, height, width) or (rows, height, width,
+    channels) for images, in the stored units and type. `made` says that the array was put together
+    here, from batches.
+    """
+
+    values: NDArray[Any]
+    made: bool = False
+
+    @property
+    def kind(self) -> SampleKind:
+        return "vectors" if self.values.ndim == 2 else "images"
+
+    @property
+    def rows(self) -> int:
+        return len(self.values)
+
+    @property
+    def held(self) -> int:
+        given = self.path is None and not self.made
+        return 0 if given or _is_mapped(self.values) else self.values.nbytes
+
+    def shown(self, index: NDArray[np.int64], columns: tuple[str, ...]) -> NDArray[Any]:
+        return np.array(self.values[index])
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class TableSamples(Samples):
+    """Rows of a table.
+
+    `table` is a pyarrow.Table of the raw columns; `dtype` is "text" when all cells are undeclared
+    text (CSV), else "typed".
+    """
+
+    table: Any
+
+    @property
+    def kind(self) -> SampleKind:
+        return "table"
+
+    @property
+    def rows(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def held(self) -> int:
+        return int(self.table.nbytes)
+
+    def shown(self, index: NDArray[np.int64], columns: tuple[str, ...]) -> NDArray[Any]:
+        rows = self.table.select(list(columns)).take(index).to_pydict()
+        cells = np.empty((len(index), len(columns)), dtype=object)
+        for j, name in enumerate(columns):
+            cells[:, j] = ["" if v is None else str(v) for v in rows[name]]
+        return cells
 
 
 def _is_mapped(array: NDArray[Any]) -> bool:

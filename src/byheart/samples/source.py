@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from byheart.errors import InputError, UsageError
 from byheart.samples import arrays, batches, images, tables
-from byheart.samples.record import Samples
+from byheart.samples.record import ArraySamples, Samples, TableSamples
 
 _ARRAYS = (".npy", ".npz", ".safetensors")
 _KNOWN = "a .npy, .npz, .safetensors, .csv, .tsv or .parquet file, or a folder of images"
@@ -50,9 +50,14 @@ def read(
     path, key = _locate(given, where)
     if path.is_dir():
         values, names, notes = images.read_folder(path, where, size, max_memory)
-        digest = fingerprint(source)
-        return Samples(
-            role, "images", values, None, given, digest, str(values.dtype), names, None, notes
+        return ArraySamples(
+            role=role,
+            path=given,
+            sha256=fingerprint(source),
+            dtype=str(values.dtype),
+            names=names,
+            warnings=notes,
+            values=values,
         )
     suffix = path.suffix.lower()
     if suffix not in (*_ARRAYS, *tables.SUFFIXES):
@@ -141,25 +146,27 @@ def _array(
     digest: str,
     key: str | None,
     size: tuple[int, int] | None,
-) -> Samples:
+) -> ArraySamples:
     where = role if path is None else f"{role} ({path})"
-    kind, values = arrays.as_samples(array, where)
-    if size is not None and (kind != "images" or values.shape[1:3] != size):
+    values = arrays.as_samples(array, where)
+    if size is not None and values.shape[1:3] != size:
         raise InputError(
             f"{where}: image_size resizes folders of images only, and this is an array of shape "
             f"{array.shape}; resize it to {size[0]} × {size[1]} pixels first"
         )
-    return Samples(role, kind, values, None, path, digest, str(array.dtype), None, key)
+    return ArraySamples(
+        role=role, path=path, sha256=digest, dtype=str(array.dtype), key=key, values=values
+    )
 
 
 def _table(
     table: Any, role: str, path: str | None, digest: str, dtype: str, size: tuple[int, int] | None
-) -> Samples:
+) -> TableSamples:
     where = role if path is None else f"{role} ({path})"
     if size is not None:
         raise InputError(f"{where}: image_size is for images, and this is a table; leave it out")
     tables.check(table, where)
-    return Samples(role, "table", None, table, path, digest, dtype)
+    return TableSamples(role=role, path=path, sha256=digest, dtype=dtype, table=table)
 
 
 def _size(image_size: Any) -> tuple[int, int] | None:

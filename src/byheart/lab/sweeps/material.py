@@ -17,7 +17,7 @@ from byheart.distances.neighbours import within
 from byheart.errors import InputError, UsageError
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.plan_sections import FileData, GaussianData
-from byheart.samples import encode_alone, fingerprint, read
+from byheart.samples import ArraySamples, TableSamples, encode_alone, fingerprint, read
 
 Array = NDArray[np.float64]
 
@@ -89,8 +89,10 @@ def prepare(plan: Plan, folder: Path | None = None) -> Material:
         samples = read(str(Path(plan.folder) / data.path), "data")
         encoded, _ = encode_alone(samples)
         flat = encoded.astype(np.float64)
-        pool: Any = flat if samples.values is None else np.asarray(samples.values, dtype=np.float64)
-        if samples.table is not None and plan.model.kind == "command":
+        pool: Any = flat
+        if isinstance(samples, ArraySamples):
+            pool = np.asarray(samples.values, dtype=np.float64)
+        if isinstance(samples, TableSamples) and plan.model.kind == "command":
             pool = samples.table
     else:
         pool = digits()
