@@ -80,6 +80,7 @@ PAGES = {
             ("byheart.lab.sweeps.ray_engine", ("RayEngine",)),
             ("byheart.lab.sweeps.store", ("Store",)),
             ("byheart.lab.sweeps.record", ()),
+            ("byheart.progress", ()),
             ("byheart.lab.transition.analysis", ("analyse",)),
             ("byheart.lab.transition.result", ()),
             ("byheart.lab.sweeps.parameter", ("Parameter", "parameter_of")),
