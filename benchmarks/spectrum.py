@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from byheart.lab.theory.forecast import measured_log_loss
 from byheart.lab.theory.linear_model import MultiStepLinear
-from byheart.lab.theory.planner import measured_log_loss
 from byheart.lab.theory.spectrum import _match, population_spectrum, sample_eigenvalues
 
 Floats = NDArray[np.float64]

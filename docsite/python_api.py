@@ -70,9 +70,9 @@ PAGES = {
             ("byheart.monitoring.result", ()),
         ),
     ),
-    "reference/experiments.md": Page(
+    "reference/lab.md": Page(
         "Python: transition lab",
-        "What `byheart sweep`, `transition`, `plan` and `reproduce` call.",
+        "What `byheart sweep`, `transition`, `forecast` and `reproduce` call.",
         (
             ("byheart.lab.sweeps.plan", ("Plan", "Measure")),
             ("byheart.lab.sweeps.sweep", ("sweep", "engine_named")),
@@ -80,6 +80,8 @@ PAGES = {
             ("byheart.lab.sweeps.ray_engine", ("RayEngine",)),
             ("byheart.lab.sweeps.store", ("Store",)),
             ("byheart.lab.sweeps.record", ()),
+            ("byheart.progress", ()),
+            ("byheart.lab.transition.analysis", ("analyse",)),
             ("byheart.lab.transition.result", ()),
             ("byheart.lab.sweeps.parameter", ("Parameter", "parameter_of")),
             ("byheart.lab.transition.thresholds", ()),
@@ -99,7 +101,7 @@ PAGES = {
         "Python: theory",
         "Closed forms. The derivations are on the pages "
         "[the solvable model](../explanation/solvable-model.md) and "
-        "[the planner](../explanation/planner.md).",
+        "[the forecast](../explanation/forecast.md).",
         tuple(
             (f"byheart.lab.theory.{name}", ())
             for name in (
@@ -108,7 +110,7 @@ PAGES = {
                 "gaussians",
                 "random_matrix",
                 "linear_model",
-                "planner",
+                "forecast",
                 "spectrum",
                 "effective_noise",
                 "agreement",
@@ -168,7 +170,11 @@ PAGES = {
     "reference/plotting.md": Page(
         "Python: charts",
         "",
-        (("byheart.plotting", ()),),
+        (
+            ("byheart.plotting", ()),
+            ("byheart.plotting.graph", ("Graph", "Series")),
+            ("byheart.plotting.table", ()),
+        ),
     ),
 }
 

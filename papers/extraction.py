@@ -24,16 +24,11 @@ from byheart.lab.attacks.extraction import extract
 from byheart.lab.attacks.extraction_result import ExtractionAttack
 from byheart.lab.attacks.surrogate_labels import centred
 from byheart.lab.diffusion.isotropic_mixture import IsotropicMixtureDenoiser
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.record import Outcome
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 from papers.cells import mean_interval, mean_text
 from papers.known_memorizers import (

@@ -32,15 +32,10 @@ from byheart.lab.diffusion.circle import CircleDenoiser
 from byheart.lab.diffusion.dimension import flipd, normal_bundle
 from byheart.lab.diffusion.hessian import spectral_dimension
 from byheart.lab.measures.geometry import memorization
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.material import digits
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 from papers.cells import share_text
 from papers.geometry_networks import networks
 

@@ -21,7 +21,8 @@ from byheart.lab.diffusion import AncestralSampler, Denoiser
 from byheart.lab.diffusion.dimension import flipd
 from byheart.lab.diffusion.hessian import spectral_dimension
 from byheart.lab.measures.geometry import around
-from byheart.lab.reproduction.reproduction import Claim, Table
+from byheart.lab.reproduction.reproduction import Claim
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 
 Array = NDArray[np.float64]

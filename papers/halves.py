@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +30,14 @@ from byheart.lab.diffusion import (
     VarianceExploding,
 )
 from byheart.lab.measures.halves import Halves, compare_halves, train_halves
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
 from byheart.lab.theory.agreement import factor_overlap, isotropic_agreement, linear_agreement
 from byheart.lab.theory.linear_model import MultiStepLinear
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 from papers.cells import mean_interval, mean_text
 from papers.trials import run_trials
 
@@ -49,33 +45,53 @@ Array = NDArray[np.float64]
 
 PAPER = "arXiv 2310.02557v3"
 DIMENSION, STRENGTH = 100, 0.5  # of Gaussian data; variance of the planted factor
-LINEAR_SIZES = (25, 50, 100, 200, 400, 1000)
 FLOORS, FLOOR_SIZE = (1e-4, 1.0, 10.0), 100
-SIZES = (25, 50, 100, 200, 400, 800)
-NETWORK_SIZES = {True: (50, 200, 800), False: SIZES}  # quick
-REPEATS = {True: 4, False: 12}
-PAIRS = 400
 BANDWIDTH, NOISE_FLOOR = 0.25, 0.01  # of digits' kernels, and of their linear model
-TRAINING_STEPS = 1000
 HIGH, LEANS = 0.8, 0.75  # agreement that counts as high; share nearer to the own half that leans
+
+
+@dataclass(frozen=True)
+class Setting:
+    """repeats: splits of each size; sizes: points of each half, of digits.
+
+    network_sizes, linear_sizes: the same, for the network and for Gaussian data. pairs: of samples
+    from the same noise. training_steps: of the network.
+    """
+
+    repeats: int
+    network_sizes: tuple[int, ...]
+    sizes: tuple[int, ...] = (25, 50, 100, 200, 400, 800)
+    linear_sizes: tuple[int, ...] = (25, 50, 100, 200, 400, 1000)
+    pairs: int = 400
+    training_steps: int = 1000
+
+
+SETTINGS = {True: Setting(4, (50, 200, 800)), False: Setting(12, Setting.sizes)}  # quick
 
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; the network needs the extra `neural`. quick: fewer splits and sizes."""
-    repeats = REPEATS[quick]
+    return reproduce_in(SETTINGS[quick], laboratory)
+
+
+def reproduce_in(setting: Setting, laboratory: Laboratory) -> Reproduction:
+    """Run the experiment in one setting."""
+    repeats = setting.repeats
     plain, factor = (
-        _run(laboratory, kind, _linear_trial, LINEAR_SIZES, repeats) for kind in (0.0, STRENGTH)
+        _run(laboratory, kind, partial(_linear_trial, setting.pairs), setting.linear_sizes, repeats)
+        for kind in (0.0, STRENGTH)
     )
+    floor_trial = partial(_floor_trial, setting.pairs)
     floors = {
-        floor: _run(laboratory, (0.0, floor), _floor_trial, (FLOOR_SIZE,), repeats)[FLOOR_SIZE]
+        floor: _run(laboratory, (0.0, floor), floor_trial, (FLOOR_SIZE,), repeats)[FLOOR_SIZE]
         for floor in FLOORS
     }
     models = {
         name: _run(
             laboratory,
             name,
-            _digit_trial,
-            NETWORK_SIZES[quick] if name == "network" else SIZES,
+            partial(_digit_trial, setting),
+            setting.network_sizes if name == "network" else setting.sizes,
             repeats,
         )
         for name in (*DENOISERS, "network")
@@ -84,9 +100,9 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         name="halves",
         paper=PAPER,
         settings=(
-            f"two models on disjoint halves of n points, {PAIRS} pairs of samples from the same "
-            f"noise, {repeats} splits; Gaussian data in d = {DIMENSION}, digits 8 x 8; network: "
-            f"residual, {TRAINING_STEPS:,} gradient steps"
+            f"two models on disjoint halves of n points, {setting.pairs} pairs of samples from the "
+            f"same noise, {repeats} splits; Gaussian data in d = {DIMENSION}, digits 8 x 8; "
+            f"network: residual, {setting.training_steps:,} gradient steps"
         ),
         claims=(
             _oracle(plain),
@@ -138,11 +154,11 @@ def _run(
     }
 
 
-def _linear_trial(strength: float, trial: Trial) -> Outcome:
-    return _floor_trial((strength, FLOORS[0]), trial)
+def _linear_trial(pairs: int, strength: float, trial: Trial) -> Outcome:
+    return _floor_trial(pairs, (strength, FLOORS[0]), trial)
 
 
-def _floor_trial(material: tuple[float, float], trial: Trial) -> Outcome:
+def _floor_trial(pairs: int, material: tuple[float, float], trial: Trial) -> Outcome:
     """Two linear models of Gaussian data with a factor, beside the true law's own samples."""
     strength, floor = material
     code = (trial.n, trial.repeat, round(1e4 * strength), round(1e4 * floor))
@@ -163,7 +179,7 @@ def _floor_trial(material: tuple[float, float], trial: Trial) -> Outcome:
         ),
         HeunSampler(law, truth, 60, "noise_floor"),
     ]
-    a, b, true = (s.sample(PAIRS, np.random.default_rng(noise)) for s in samplers)
+    a, b, true = (s.sample(pairs, np.random.default_rng(noise)) for s in samplers)
     found = compare_halves(a, b, *halves)
     leading = [np.linalg.svd(half - half.mean(axis=0))[2][0, 0] ** 2 for half in halves]
     return _outcome(
@@ -187,12 +203,13 @@ DENOISERS: dict[str, Callable[[Array], Denoiser]] = {
 }
 
 
-def _digit_trial(name: str, trial: Trial) -> Outcome:
+def _digit_trial(setting: Setting, name: str, trial: Trial) -> Outcome:
     points = digits().reshape(-1, 64)
     seeds = np.random.SeedSequence(1, spawn_key=(trial.n, trial.repeat))
     points = np.random.default_rng(seeds).permutation(points)[: 2 * trial.n]
-    fit = _network if name == "network" else _flow(DENOISERS[name])
-    return _outcome(train_halves(points, fit, pairs=PAIRS, seed=trial.repeat))
+    network = partial(_network, setting.training_steps)
+    fit = network if name == "network" else _flow(DENOISERS[name])
+    return _outcome(train_halves(points, fit, pairs=setting.pairs, seed=trial.repeat))
 
 
 def _flow(denoiser: Callable[[Array], Denoiser]) -> Callable[[Array, int], Sampler]:
@@ -206,15 +223,15 @@ def _flow(denoiser: Callable[[Array], Denoiser]) -> Callable[[Array, int], Sampl
     return fit
 
 
-def _network(half: Array, seed: int) -> Sampler:
+def _network(steps: int, half: Array, seed: int) -> Sampler:
     from byheart.lab.diffusion.neural import NeuralDenoiser, mlp
     from byheart.lab.diffusion.training import train
     from byheart.threads import one_thread
 
     with one_thread():  # once more: torch may have been loaded just now
         denoiser = NeuralDenoiser.for_points(mlp(half.shape[1], seed=seed), half)
-        for state in train(denoiser, half, epochs=TRAINING_STEPS, learning_rate=1e-3, seed=seed):
-            if state.step >= TRAINING_STEPS:
+        for state in train(denoiser, half, epochs=steps, learning_rate=1e-3, seed=seed):
+            if state.step >= steps:
                 break
     return EulerSampler(denoiser, denoiser.schedule, 50, "posterior_mean", denoiser.start)
 
@@ -341,12 +358,9 @@ def _memorization(models: dict[str, Cells]) -> Claim:
         if cell.interval("agreement")[0] >= HIGH and cell.interval("nearer_own")[0] >= LEANS
     ]
     name, n, cell = max(found, key=lambda f: f[2].mean("agreement"), default=("", 0, None))
-    copier = models["empirical"][max(SIZES)]
-    copies = (
-        f"two exact copiers agree by {copier.text('agreement')} at n = {max(SIZES):,}"
-        if max(SIZES) in models["empirical"]
-        else ""
-    )
+    most = max(models["empirical"])
+    copier = models["empirical"][most]
+    copies = f"two exact copiers agree by {copier.text('agreement')} at n = {most:,}"
     strongest = (
         f"{len(found)} cells with an agreement of {HIGH:g} or more are nearer to their own half in "
         f"{LEANS:g} of samples or more"
@@ -392,7 +406,7 @@ def _linear_table(plain: Cells, factor: Cells) -> Table:
         ),
         rows,
         f"Noise floor {FLOORS[0]:g}, means over splits with 95% intervals. E KL: the exact theory "
-        "of the planner. Of the factor found: the squared cosine of the leading axis with it; "
+        "of the forecast. Of the factor found: the squared cosine of the leading axis with it; "
         f"predicted for d → ∞, where nothing is found up to n/d = {1 / STRENGTH**2:g}.",
     )
 

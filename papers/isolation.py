@@ -23,17 +23,13 @@ from byheart.lab.measures.coverage_score import (
     coverage_score,
 )
 from byheart.lab.measures.isolation import isolation
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.material import prepare
 from byheart.lab.sweeps.models import draw_samples
 from byheart.lab.sweeps.plan import Plan
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
+from byheart.progress import Progress
 from byheart.threads import one_thread
 from papers.phases import draw_digits
 from papers.retrieval import Array, held_alone, retrieve
@@ -70,8 +66,7 @@ def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
         for name, (rows, count, sampler) in models.items():
             scores[name] = []
             for i in range(count):
-                if laboratory.progress:
-                    laboratory.progress(name, i, count, None)
+                laboratory.progress(Progress(name, i, count))
                 scores[name].append(_scored(rows, i, sampler))
     return Reproduction(
         name="isolation",

@@ -15,12 +15,13 @@ import numpy as np
 
 from byheart.auditing.metrics.phases import PHASES, Phases, phases
 from byheart.intervals import student_half_width
-from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction, Table
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Record
 from byheart.lab.theory.associative_memory import collapse_level, ring_radius
 from byheart.lab.transition.phase_curve import PhaseCurve, peak_text, phase_curve, shares_text
 from byheart.lab.transition.phase_graph import phase_graph
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 from papers.cells import share_text
 from papers.retrieval import Array, circle, recall_level, retrieval_records

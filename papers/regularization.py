@@ -20,13 +20,14 @@ from scipy.special import chdtr
 from byheart.distances.neighbours import two_way
 from byheart.intervals import Interval
 from byheart.lab.diffusion import EmpiricalDenoiser, HeunSampler, Start, VarianceExploding
-from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction, Table
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.material import Material, prepare
 from byheart.lab.sweeps.models import draw_samples
 from byheart.lab.sweeps.parameter import parameter_of
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.thresholds import ThresholdsResult, graphs, thresholds
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 from papers.cells import share_text
 
@@ -174,7 +175,7 @@ def _rate_claim(rate: tuple[float, Interval, float]) -> Claim:
 def _blob_claim(found: ThresholdsResult, blobs: dict[float, Array]) -> Claim:
     ratios = [float(np.median(gaps)) for gaps in blobs.values()]
     clean = found.no_copies.value
-    point = next((p for p in found.points if p.value == clean), None)
+    point = next((p for p in found.curve if p.value == clean), None)
     right = max(abs(ratio - 1) for ratio in ratios) < 0.1
     traces = point is not None and point.traces.value >= 0.5
     if point is None:
@@ -199,7 +200,7 @@ def _bayes_claim(found: ThresholdsResult, collapse: dict[float, Array]) -> Claim
         (abs(float((gaps < COLLAPSED).mean()) - _predicted(value)), value)
         for value, gaps in collapse.items()
     )
-    copies = [p.value for p in found.points if p.copies.value >= 0.5]
+    copies = [p.value for p in found.curve if p.copies.value >= 0.5]
     last = f"up to log tau = {max(copies):g}" if copies else "at no threshold"
     return Claim(
         "Empirical Bayes with threshold tau collapses a share P(chi²_d <= 2 log(1/tau)) of "
@@ -218,7 +219,7 @@ def _avoids(found: dict[str, ThresholdsResult], kinds: Sequence[str]) -> Claim:
         result = found[kind]
         clear = result.generalizes
         cleared += clear.value is not None
-        best = max(result.points, key=lambda point: point.generalizes.value)
+        best = max(result.curve, key=lambda point: point.generalizes.value)
         parts.append(
             f"{kind}: {_reached(result, 'generalizes')}"
             if clear.value is not None
@@ -256,7 +257,7 @@ def _reached(result: ThresholdsResult, name: str) -> str:
     if threshold.value is None:
         return "at no value tried"
     said = f"at {threshold.value:g} [{_between(threshold.between)}]"
-    if threshold.value == result.points[0].value:
+    if threshold.value == result.curve[0].value:
         return f"{said}, the weakest value tried"
     return f"{said}, which costs {_cost(threshold.cost, threshold.cost_interval)}"
 
@@ -325,7 +326,7 @@ def _bayes_table(collapse: dict[float, Array]) -> Table:
 
 def _audits(key: str, result: ThresholdsResult, records: Sequence[Record]) -> Table:
     rows = []
-    for point in result.points:
+    for point in result.curve:
         outcomes = [r.outcome for r in records if r.value == point.value and r.outcome]
         bound = np.mean([float(o.figures["memorized_lower_bound"]) for o in outcomes])
         auc = np.mean([float(o.figures["membership_auc"]) for o in outcomes])

@@ -22,17 +22,12 @@ from byheart.lab.measures.training_time import (
     power_law,
     watch,
 )
-from byheart.lab.reproduction.reproduction import (
-    Claim,
-    Graph,
-    Laboratory,
-    Reproduction,
-    Series,
-    Table,
-)
+from byheart.lab.reproduction.reproduction import Claim, Laboratory, Reproduction
 from byheart.lab.sweeps.engines import Trial
 from byheart.lab.sweeps.material import digits
 from byheart.lab.sweeps.record import Outcome
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 from papers.trials import run_trials
 
 PAPER = "arXiv 2505.17638v2 and 2505.16959v1"
@@ -65,7 +60,11 @@ SETTINGS = {  # quick
 
 def reproduce(laboratory: Laboratory, *, quick: bool) -> Reproduction:
     """Run the experiment; needs the extra `neural`. quick: fewer, shorter runs."""
-    setting = SETTINGS[quick]
+    return reproduce_in(SETTINGS[quick], laboratory)
+
+
+def reproduce_in(setting: Setting, laboratory: Laboratory) -> Reproduction:
+    """Run the experiment in one setting."""
     runs = _runs(laboratory, setting)
     laws = {name: _law(runs, name) for name in TIMES}
     return Reproduction(

@@ -10,6 +10,7 @@ from byheart.errors import InputError
 from byheart.lab.reproduction.reproduction import Laboratory
 from byheart.lab.sweeps.engines import Task, Trial
 from byheart.lab.sweeps.record import Outcome
+from byheart.progress import Progress
 
 
 def run_trials(
@@ -19,13 +20,12 @@ def run_trials(
 
     Raises InputError with the message of the first trial that fails; the others are stopped.
     """
-    say = laboratory.progress or (lambda *state: None)
     found = []
-    say(name, 0, len(trials), None)
+    laboratory.progress(Progress(name, 0, len(trials)))
     with closing(laboratory.engine.run(task, material, trials)) as records:
         for done, record in enumerate(records, 1):
             if record.outcome is None:
                 raise InputError(f"{name}, n = {record.n}, repeat {record.repeat}: {record.error}")
             found.append((Trial(record.n, record.repeat), record.outcome))
-            say(name, done, len(trials), record)
+            laboratory.progress(Progress(name, done, len(trials)))
     return sorted(found, key=lambda pair: (pair[0].n, pair[0].repeat))

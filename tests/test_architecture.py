@@ -17,7 +17,7 @@ SOURCE = Path(byheart.__file__).parent
 FLOORS = [  # from the ground up; rooms on one floor do not know each other
     {"errors", "_version", "pages"},
     {"_check", "numbers"},
-    {"intervals", "threads"},
+    {"intervals", "progress", "threads"},
     {"cluster"},
     {"distances"},
     {"samples"},

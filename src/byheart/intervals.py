@@ -1,4 +1,4 @@
-"""Interval estimates for proportions, means and the area under the curve.
+"""Interval estimates for proportions, means and the area under the curve, and their text.
 
 `level` is always the probability of missing the truth (0.05 gives 95% intervals), both sides
 together unless the name says "lower".
@@ -153,3 +153,24 @@ def bootstrap(
         totals += weights @ block
     quantiles = np.quantile(totals / rows, [level / 2, 1 - level / 2], axis=0)
     return np.asarray(quantiles.T, dtype=np.float64)
+
+
+def number(value: float) -> str:
+    """Return a number of points or a ratio as text, infinite as "inf".
+
+    >>> number(2999.6), number(3.5712), number(math.inf)
+    ('3,000', '3.57', 'inf')
+    """
+    return f"{value:,.0f}" if 100 <= value < math.inf else f"{value:.3g}"
+
+
+def interval_text(ends: Interval) -> str:
+    """Return an interval as text, its open ends in words.
+
+    >>> interval_text((16.0, 24.0)), interval_text((0.0, 24.0)), interval_text((400.0, math.inf))
+    ('16 to 24', 'at most 24', 'at least 400')
+    """
+    low, high = ends
+    if math.isinf(high):
+        return f"at least {number(low)}" if low else "no limit"
+    return f"{number(low)} to {number(high)}" if low else f"at most {number(high)}"

@@ -15,7 +15,7 @@ def data(tmp_path):
     return tmp_path / "data.npy"
 
 
-def test_tells_the_plan(data, capsys):
+def test_tells_the_forecast(data, capsys):
     assert run(["forecast", "--data", str(data)]) == 0
     told = capsys.readouterr()
     assert told.err == ""
@@ -25,7 +25,7 @@ def test_tells_the_plan(data, capsys):
     assert "most at risk of being memorized, the most isolated first: row " in told.out
 
 
-def test_json_is_the_plan_and_nothing_else(data, capsys):
+def test_json_is_the_forecast_and_nothing_else(data, capsys):
     assert (
         run(["forecast", "--data", str(data), "--noise-floor", "0.001", "--seed", "3", "--json"])
         == 0

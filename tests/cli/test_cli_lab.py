@@ -55,6 +55,7 @@ def test_json_is_all_that_is_printed(plan, tmp_path, capsys):
     assert swept["curve"][0]["distance"] == "inf"
     assert run(["transition", str(store), "--out", str(tmp_path / "o"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "transition"
     assert {"n_mem", "n_gen", "ratio", "aligned", "curve"} <= set(found)
     keys = {"n", "p_positive", "p_interval", "distance", "distance_interval"}
     assert keys <= set(found["curve"][0])
@@ -81,7 +82,8 @@ def test_sweep_over_a_parameter_then_transition(tmp_path, capsys):
     assert "generalizes" in (tmp_path / "o" / "transition.html").read_text(encoding="utf-8")
     assert run(["transition", str(store), "--out", str(tmp_path / "o"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {"no_copies", "generalizes", "points", "parameter"} <= set(found)
+    assert {"no_copies", "generalizes", "curve", "parameter"} <= set(found)
+    assert found["kind"] == "thresholds"
 
 
 @pytest.mark.parametrize(

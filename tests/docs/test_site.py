@@ -60,7 +60,7 @@ def test_pages_fit_a_narrow_screen_and_ask_for_nothing(site, browser, scheme):
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     names = ["index", "tutorial", "reference/python", "reference/plan-files"]
-    for name in [*names, "explanation/comparison", "explanation/planner"]:
+    for name in [*names, "explanation/comparison", "explanation/forecast"]:
         page.goto((site / f"{name}.html").as_uri())
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 320, name

@@ -158,9 +158,9 @@ def test_reproduction_in_small(monkeypatch, tmp_path):
     monkeypatch.setattr(known_memorizers, "ROWS", 300)
     monkeypatch.setattr(reproduce_extraction, "BANDWIDTHS", (0.02,))
     states = []
-    laboratory = Laboratory(tmp_path, SerialEngine(), lambda *state: states.append(state))
+    laboratory = Laboratory(tmp_path, SerialEngine(), states.append)
     result = reproduce_extraction.reproduce(laboratory, quick=True)
-    assert states[-1][1:3] == (4, 4)
+    assert (states[-1].done, states[-1].total) == (4, 4)
     assert len(result.claims) == 4
     assert result.claims[2].statement.startswith("Control")
     assert all(len(row) == len(t.headings) for t in result.tables for row in t.rows)

@@ -14,7 +14,7 @@ def test_isolation_in_small(idle, no_torch, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_isolation, "TRAINING_ROWS", 60)
     monkeypatch.setattr(reproduce_isolation, "REPEATS", {True: 2})
     said = []
-    idle.progress = lambda *state: said.append(state)
+    idle.progress = said.append
     result = reproduce_isolation.reproduce(idle, quick=True)
     assert not any(tmp_path.iterdir())  # nothing is kept
     assert len(said) == 6

@@ -14,15 +14,10 @@ from papers import halves as reproduce_halves
 from papers import training_time as reproduce_training_time
 
 
-def test_halves_in_small(laboratory, monkeypatch, tmp_path):
+def test_halves_in_small(laboratory, tmp_path):
     pytest.importorskip("torch")
-    monkeypatch.setattr(reproduce_halves, "REPEATS", {True: 2})
-    monkeypatch.setattr(reproduce_halves, "LINEAR_SIZES", (50, 200))
-    monkeypatch.setattr(reproduce_halves, "SIZES", (25, 100))
-    monkeypatch.setattr(reproduce_halves, "NETWORK_SIZES", {True: (25, 100)})
-    monkeypatch.setattr(reproduce_halves, "TRAINING_STEPS", 3)
-    monkeypatch.setattr(reproduce_halves, "PAIRS", 60)
-    result = reproduce_halves.reproduce(laboratory, quick=True)
+    setting = reproduce_halves.Setting(2, (25, 100), (25, 100), (50, 200), 60, training_steps=3)
+    result = reproduce_halves.reproduce_in(setting, laboratory)
     assert not any(tmp_path.iterdir())  # nothing is kept
     assert [claim.agrees for claim in result.claims][:2] == ["yes", "yes"]
     # Two splits cannot cover .8: a copier and kernels of bandwidth .25 lean, linear models do not.
@@ -34,11 +29,10 @@ def test_halves_in_small(laboratory, monkeypatch, tmp_path):
     render(result, tmp_path / "halves.html")
 
 
-def test_training_time_in_small(laboratory, monkeypatch, tmp_path):
+def test_training_time_in_small(laboratory, tmp_path):
     pytest.importorskip("torch")
     setting = reproduce_training_time.Setting((40, 80), 1, 24, 3, 60, 60, width=8)
-    monkeypatch.setattr(reproduce_training_time, "SETTINGS", {True: setting})
-    result = reproduce_training_time.reproduce(laboratory, quick=True)
+    result = reproduce_training_time.reproduce_in(setting, laboratory)
     assert not any(tmp_path.iterdir())  # nothing is kept
     assert len(result.claims) == 4
     assert [len(table.rows) for table in result.tables] == [2, 3]

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from byheart.errors import UsageError
-from byheart.lab.reproduction.reproduction import Graph, Series
 from byheart.plotting import graph_chart, svg
+from byheart.plotting.graph import Graph, Series
 
 
 def graph(*series: Series, **options: bool) -> Graph:

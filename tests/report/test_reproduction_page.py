@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from byheart.lab.reproduction.reproduction import Claim, Graph, Reproduction, Series, Table
+from byheart.lab.reproduction.reproduction import Claim, Reproduction
+from byheart.plotting.graph import Graph, Series
+from byheart.plotting.table import Table
 from byheart.report.reproduction import render, write_html
 
 EVIL = "</script><script>alert(1)</script>"

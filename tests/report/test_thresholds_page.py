@@ -9,7 +9,7 @@ import pytest
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Outcome, Record
 from byheart.lab.transition.thresholds import thresholds
-from byheart.report.thresholds import next_steps, render, write_html
+from byheart.report.transition import next_steps, render, write_html
 
 PLAN = Plan.parse(
     {
@@ -85,7 +85,7 @@ def test_thresholds_costs_and_curve_are_on_the_page(case, tmp_path):
     assert page.count('role="img"') == 2
     assert "<script" not in page
     assert "&lt;i&gt;s&lt;/i&gt;.sqlite" in page
-    for point in result.points:
+    for point in result.curve:
         assert f'<td class="num">{point.value:g}<br>' in page
     for step in next_steps(result):
         assert step in page

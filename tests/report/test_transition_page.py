@@ -9,11 +9,19 @@ from dataclasses import replace
 import pytest
 
 from byheart.errors import UsageError
+from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Outcome, Record
 from byheart.lab.transition.phase_curve import SHARES
 from byheart.lab.transition.result import transition
 from byheart.report.transition import next_steps, render, write_html
 
+PLAN = Plan.parse(
+    {
+        "data": {"kind": "gaussian", "dimension": 16},
+        "model": {"kind": "linear"},
+        "sweep": {"n": [8, 128], "repeats": 20},
+    }
+)
 SIZES = (8, 16, 32, 64, 128)
 
 
@@ -39,7 +47,7 @@ RESULTS = {
 def test_word_reason_scales_and_curve_are_on_the_page(word, tmp_path):
     found = RESULTS[word]()
     assert found.aligned == word
-    path = write_html(found, tmp_path / "transition.html", source="sweep.sqlite")
+    path = write_html(found, PLAN, tmp_path / "transition.html", source="sweep.sqlite")
     page = path.read_text(encoding="utf-8")
     assert word in page
     assert page.count("<tr>") >= len(found.curve)
@@ -65,11 +73,11 @@ def phased():
 
 
 def test_phases_are_shown_where_the_records_have_them(tmp_path, capsys):
-    page = write_html(phased(), tmp_path / "t.html").read_text(encoding="utf-8")
+    page = write_html(phased(), PLAN, tmp_path / "t.html").read_text(encoding="utf-8")
     assert "Spurious share at most 60% [60%, 60%], at n = 32 [8, 128]" in page
     assert '<td class="num">90% [90%, 90%]</td>' in page
     assert page.count('role="img"') == 2
-    render(phased())
+    render(phased(), PLAN)
     assert "  phases: spurious share at most 60%" in capsys.readouterr().out
     plain = phased().to_dict()["phases"]
     assert plain["peak"] == {
@@ -79,14 +87,14 @@ def test_phases_are_shown_where_the_records_have_them(tmp_path, capsys):
         "censored": None,
     }
     assert plain["points"][0]["memorized"]["value"] == pytest.approx(0.9)
-    without = write_html(sweep(), tmp_path / "old.html").read_text(encoding="utf-8")
+    without = write_html(sweep(), PLAN, tmp_path / "old.html").read_text(encoding="utf-8")
     assert "Spurious" not in without
     assert sweep().to_dict()["phases"] is None
 
 
 def test_text_from_outside_is_escaped(tmp_path):
     found = replace(sweep(), warnings=("<script>alert(1)</script>",), reason="<b>no</b>")
-    page = write_html(found, tmp_path / "t.html", source="<i>x</i>.sqlite").read_text("utf-8")
+    page = write_html(found, PLAN, tmp_path / "t.html", source="<i>x</i>.sqlite").read_text("utf-8")
     assert "<script" not in page
     assert "<b>no</b>" not in page
     assert "&lt;i&gt;x&lt;/i&gt;.sqlite" in page
@@ -95,21 +103,21 @@ def test_text_from_outside_is_escaped(tmp_path):
 
 def test_the_same_result_gives_the_same_page(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    first, second = (write_html(sweep(), tmp_path / name).read_bytes() for name in ("a", "b"))
+    first, second = (write_html(sweep(), PLAN, tmp_path / name).read_bytes() for name in ("a", "b"))
     assert first == second
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="cannot be written"):
-        write_html(sweep(), tmp_path / "none" / "t.html")
+        write_html(sweep(), PLAN, tmp_path / "none" / "t.html")
 
 
 @pytest.mark.parametrize("word", RESULTS)
 def test_the_terminal_begins_with_the_word_and_is_short(word, tmp_path, capsys):
-    render(RESULTS[word](), tmp_path / "t.html")
+    render(RESULTS[word](), PLAN, tmp_path / "t.html")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == word
-    assert 8 <= len(lines) <= 14
+    assert 10 <= len(lines) <= 16
     assert lines[-1].startswith("  report: ")
 
 
@@ -120,7 +128,9 @@ def test_what_to_do_next_follows_from_what_is_missing():
 
 
 def test_it_fits_every_width_and_follows_the_scheme(tmp_path, browser):
-    paths = [write_html(make(), tmp_path / f"{i}.html") for i, make in enumerate(RESULTS.values())]
+    paths = [
+        write_html(make(), PLAN, tmp_path / f"{i}.html") for i, make in enumerate(RESULTS.values())
+    ]
     noise = []
     ground = "getComputedStyle(document.body).backgroundColor"
     axis = "getComputedStyle(document.querySelector('.chart svg text')).fill"

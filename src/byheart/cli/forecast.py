@@ -29,13 +29,13 @@ def forecast(
     """
     from json import dumps
 
-    from byheart.lab.forecast import plan_samples
-    from byheart.lab.theory.planner import describe
+    from byheart.lab.forecast import forecast_samples
+    from byheart.report.forecast import describe
 
     with stages() as say:
         say("forecasting")
         given["ignore"] = tuple(given["ignore"] or ())
-        made = plan_samples(data, noise_floor=noise_floor, **given)
+        made = forecast_samples(data, noise_floor=noise_floor, **given)
     if json:
         typer.echo(dumps(made.to_dict(), indent=2, allow_nan=False))
     else:

@@ -39,7 +39,7 @@ def sweep(
             store,
             engine=engine_named(engine, workers),
             retry_errors=retry_errors,
-            progress=lambda *state: update(plan.name, *state),
+            progress=update,
         )
     if json:
         typer.echo(summary_json(chosen, records))

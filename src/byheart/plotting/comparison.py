@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from byheart.errors import UsageError
+from byheart.intervals import Interval
 from byheart.plotting.style import COLOURS, rule, styled
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NAME_WIDTH = 110  # pixels for names left of the axis
 def comparison_chart(
     names: Sequence[str],
     values: Sequence[float],
-    intervals: Sequence[tuple[float, float] | None],
+    intervals: Sequence[Interval | None],
     *,
     title: str,
     subtitle: str,

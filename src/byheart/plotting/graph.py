@@ -1,13 +1,14 @@
-"""A graph of a reproduction: up to four series over one axis, each with its intervals."""
+"""A graph and its chart: up to four series over one axis, each with its intervals."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from byheart.errors import UsageError
-from byheart.lab.reproduction.reproduction import Graph
+from byheart.intervals import Interval
 from byheart.plotting.style import colour, dash, shape, styled
 
 if TYPE_CHECKING:
@@ -17,13 +18,38 @@ MOST = 4  # series that differ in colour, dash and shape
 LINE = 30  # letters of names that a legend of one line has room for
 
 
+@dataclass(frozen=True)
+class Series:
+    """One line of a graph: y over x, with an interval for each y or none at all."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    intervals: tuple[Interval, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Up to four series over one axis; x and y: what the axes show, with units.
+
+    subtitle: one sentence that says how to read it, such as which direction means memorization.
+    """
+
+    title: str
+    subtitle: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+
 def graph_chart(graph: Graph) -> altair.LayerChart:
     """Return `graph` as lines with points, and its intervals as bars.
 
     What is not finite, or not above 0 on an axis in logs, is left out. Raises UsageError for more
     than four series, none, or lengths that differ.
 
-    >>> from byheart.lab.reproduction.reproduction import Series
     >>> graph = Graph("Copies", "Higher is memorization.", "n", "share",
     ...               (Series("model", (10.0, 100.0), (0.9, 0.1)),), log_x=True)
     >>> graph_chart(graph).to_dict()["title"]["text"]

@@ -3,20 +3,56 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from byheart.lab.transition.scales import Scale, interval_text, number
+from byheart.intervals import Interval, interval_text, number
 from byheart.plotting.style import COLOURS, log_ticks, rule, stacked
 
 if TYPE_CHECKING:
     import altair
 
-    from byheart.lab.transition.result import TransitionResult
-
 PANEL = 140  # pixels, the height of one of the two panels
 
 
-def transition_chart(result: TransitionResult) -> altair.VConcatChart:
+class Point(Protocol):
+    """What is drawn at one n; the distance may be infinite."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def p_positive(self) -> float: ...
+    @property
+    def p_interval(self) -> Interval: ...
+    @property
+    def distance(self) -> float: ...
+    @property
+    def distance_interval(self) -> Interval | None: ...
+
+
+class Scale(Protocol):
+    """A number of training points; `censored` says in words why there is no estimate."""
+
+    @property
+    def estimate(self) -> float | None: ...
+    @property
+    def interval(self) -> Interval: ...
+    @property
+    def censored(self) -> str | None: ...
+
+
+class Transition(Protocol):
+    """A curve over n, rising, and its two scales."""
+
+    @property
+    def curve(self) -> Sequence[Point]: ...
+    @property
+    def n_mem(self) -> Scale: ...
+    @property
+    def n_gen(self) -> Scale: ...
+
+
+def transition_chart(result: Transition) -> altair.VConcatChart:
     """Return P(Delta > 0) above and the distance below, over one logarithmic axis of n.
 
     Bars are intervals. In each panel its own scale is a line with its interval as a band, n_mem
@@ -65,7 +101,7 @@ def transition_chart(result: TransitionResult) -> altair.VConcatChart:
     )
 
 
-def _distances(result: TransitionResult) -> tuple[list[dict[str, Any]], altair.Scale]:
+def _distances(result: Transition) -> tuple[list[dict[str, Any]], altair.Scale]:
     """Return the rows of the lower panel, infinite ones at its upper edge, and its scale."""
     import altair as alt
 
@@ -164,7 +200,7 @@ def _other(scale: Scale, domain: tuple[float, float]) -> list[altair.Chart]:
     return [rule(x=at)] if at is not None and domain[0] <= at <= domain[1] else []
 
 
-def _words(result: TransitionResult) -> str:
+def _words(result: Transition) -> str:
     first, last = result.curve[0], result.curve[-1]
     scales = "; ".join(
         f"{name} {scale.censored or number(scale.estimate or 0.0)}, "

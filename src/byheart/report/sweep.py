@@ -4,48 +4,44 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Record
+from byheart.progress import Progress, Watcher
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int, Record | None], None]]:
+def progress_bar() -> Iterator[Watcher]:
     """Show trials done, time left and errors on stderr while it is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda name, done, total, newest: None
+        yield lambda state: None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[errors]}", style="red"),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+        progress.TextColumn("{task.fields[errors]}", style="red"),
     )
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=600) as bar:
-        task = bar.add_task("trials", total=None, errors="")
-        errors = 0
+    console = Console(stderr=True)
+    with progress.Progress(*columns, console=console, speed_estimate_period=600) as bar:
+        task = bar.add_task("", total=None, errors="")
+        stage = None
 
-        def update(name: str, done: int, total: int, newest: Record | None) -> None:
-            nonlocal errors
-            if newest is None:  # the start: trials of an earlier run say nothing about speed
-                bar.reset(task, total=total, completed=done, description=name)
-            elif newest.error:
-                errors += 1
-            bar.update(task, completed=done, errors=f"{errors:,} failed" if errors else "")
+        def update(state: Progress) -> None:
+            nonlocal stage
+            if state.stage != stage:  # trials of an earlier run say nothing about speed
+                stage = state.stage
+                bar.reset(task, total=state.total, completed=state.done, description=stage)
+            errors = f"{state.failed:,} failed" if state.failed else ""
+            bar.update(task, completed=state.done, errors=errors)
 
         yield update
 

@@ -40,7 +40,7 @@ def test_as_coded_the_sign_is_that_of_the_rounding_error():
 @pytest.fixture
 def laboratory(tmp_path):
     names = []
-    return Laboratory(tmp_path, SerialEngine(), lambda name, *state: names.append(name))
+    return Laboratory(tmp_path, SerialEngine(), lambda state: names.append(state.stage))
 
 
 def test_linear_in_small(laboratory, monkeypatch):

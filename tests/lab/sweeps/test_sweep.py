@@ -19,6 +19,7 @@ from byheart.lab.sweeps.engines import ProcessEngine
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.store import Store
 from byheart.lab.sweeps.sweep import engine_named, sweep
+from byheart.progress import Progress
 
 LINEAR = """
 [data]
@@ -42,7 +43,7 @@ def test_the_linear_model_gives_the_table_on_processes_too(tmp_path):
         plan,
         tmp_path / "s.sqlite",
         engine=ProcessEngine(2),
-        progress=lambda done, total, record: calls.append((done, total)),
+        progress=lambda state: calls.append((state.done, state.total)),
     )
     serial = sweep(plan, tmp_path / "t.sqlite")
     assert records == serial
@@ -64,9 +65,9 @@ def test_a_finished_sweep_runs_nothing(tmp_path):
     )
     first = sweep(plan, tmp_path / "s.sqlite")
     seen = []
-    again = sweep(plan, tmp_path / "s.sqlite", progress=lambda *state: seen.append(state))
+    again = sweep(plan, tmp_path / "s.sqlite", progress=seen.append)
     assert again == first
-    assert seen == [(4, 4, None)]
+    assert seen == [Progress("trials", 4, 4)]
     with pytest.raises(UsageError, match="--engine serial has one worker"):
         engine_named("serial", 2)
     with pytest.raises(UsageError, match="choose from serial, process, ray"):

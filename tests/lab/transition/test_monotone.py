@@ -1,11 +1,11 @@
-"""Isotonic and unimodal least squares against slower definitions of the same fits."""
+"""Unimodal least squares and crossings against slower definitions of the same."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from byheart.lab.transition.monotone import first_reaching, isotonic, unimodal
+from byheart.lab.transition.monotone import first_reaching, unimodal
 
 
 def by_min_max(y, weights):
@@ -20,20 +20,12 @@ def by_min_max(y, weights):
     return np.array([max(min(mean[i, k] for k in size[j:]) for i in size[: j + 1]) for j in size])
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_isotonic_is_its_min_max_formula(seed):
-    rng = np.random.default_rng(seed)
-    y, weights = rng.normal(size=9).round(1), rng.integers(1, 5, 9).astype(float)
-    # Sums of nine numbers of size one: rounding stays below 1e-13.
-    np.testing.assert_allclose(isotonic(y, weights), by_min_max(y, weights), atol=1e-12)
-
-
 @pytest.mark.parametrize("level", [0.0, 0.5, 0.95, 1.0])
 def test_where_a_level_is_reached_is_where_the_fit_reaches_it(level):
     rng = np.random.default_rng(0)
     y, weights = rng.integers(0, 21, (200, 7)) / 20, rng.integers(1, 9, 7).astype(float)
     for row, first in zip(y, first_reaching(y, weights, level), strict=True):
-        reached = np.flatnonzero(isotonic(row, weights) >= level - 1e-12)
+        reached = np.flatnonzero(by_min_max(row, weights) >= level - 1e-12)
         assert first == (reached[0] if len(reached) else 7)
 
 

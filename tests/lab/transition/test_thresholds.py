@@ -45,8 +45,8 @@ def test_both_thresholds_and_their_brackets():
     found = thresholds(records(CLEAR), CONSTANT)
     assert (found.no_copies.value, found.no_copies.between) == (0.4, (0.2, 0.4))
     assert (found.generalizes.value, found.generalizes.between) == (1.6, (0.8, 1.6))
-    assert [p.value for p in found.points] == sorted(CLEAR)
-    assert found.points[2].traces.value == 1
+    assert [p.value for p in found.curve] == sorted(CLEAR)
+    assert found.curve[2].traces.value == 1
     assert found.warnings == ()
     json.dumps(found.to_dict(), allow_nan=False)
 
@@ -60,7 +60,7 @@ def test_the_order_of_the_records_does_not_matter():
 def test_where_lower_values_regularise_more_all_is_read_from_the_top():
     words = {100: "generalizes", 200: "traces", 400: "traces", 800: "copies"}
     found = thresholds(records(words), STEPS)
-    assert [p.value for p in found.points] == [800, 400, 200, 100]
+    assert [p.value for p in found.curve] == [800, 400, 200, 100]
     assert (found.no_copies.value, found.no_copies.between) == (400, (800, 400))
     assert (found.generalizes.value, found.generalizes.between) == (100, (200, 100))
     assert found.generalizes.cost == pytest.approx(-700)  # the distance was made to be the value
@@ -126,7 +126,7 @@ def test_runs_that_failed_are_left_out_and_said():
     made += [Record(300, run, None, "it broke", value=3.2) for run in range(2)]
     found = thresholds(made, CONSTANT)
     assert found.errors == 3
-    assert (found.points[0].trials, found.points[0].errors) == (19, 1)
+    assert (found.curve[0].trials, found.curve[0].errors) == (19, 1)
     assert found.no_copies.value == 0.4
     assert any("trials at 0.1 ended in an error" in note for note in found.warnings)
     assert any("every trial at 3.2" in note for note in found.warnings)
@@ -134,7 +134,7 @@ def test_runs_that_failed_are_left_out_and_said():
     assert "fewer than 10 trials at 0.1, 0.2" in few.warnings[0]
     one = thresholds(records(CLEAR, 1), CONSTANT)
     assert one.no_copies.cost_interval is None
-    assert one.points[0].distance_interval is None
+    assert one.curve[0].distance_interval is None
 
 
 @pytest.mark.parametrize(

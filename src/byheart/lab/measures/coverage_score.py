@@ -32,7 +32,6 @@ from byheart.distances.neighbours import two_way, within
 from byheart.lab.measures.isolation import isolation
 
 Array = NDArray[np.float64]
-Interval = tuple[float, float]
 
 THIRDS = ("crowded", "middle", "isolated")
 
@@ -45,7 +44,7 @@ class Area:
     """
 
     value: float | None
-    interval: Interval | None
+    interval: intervals.Interval | None
     points: int
 
     @classmethod

@@ -20,14 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from byheart.intervals import Interval, wilson
+from byheart.intervals import Interval, number, wilson
 from byheart.lab.measures.relative import FRESH_ROWS, relative_distance
-from byheart.lab.reproduction.reproduction import Claim, Curve, Laboratory, Reproduction, Table
+from byheart.lab.reproduction.reproduction import Claim, Curve, Laboratory, Reproduction
 from byheart.lab.sweeps.record import Outcome
 from byheart.lab.theory.gaussians import GaussianLaw
 from byheart.lab.theory.solvable_model import LinearOneStep
 from byheart.lab.theory.transition import Transition
-from byheart.lab.transition.scales import number, scale_text
+from byheart.lab.transition.scales import scale_text
+from byheart.plotting.table import Table
 
 PAPER = "arXiv 2411.17807"
 DIMENSION, MEAN = 100, 10.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,9 @@ from byheart.lab.sweeps.plan import Measure, Plan
 from byheart.lab.sweeps.record import Record
 from byheart.lab.sweeps.sweep import sweep
 from byheart.lab.transition.result import TransitionResult, transition
+from byheart.plotting.graph import Graph
+from byheart.plotting.table import Table
+from byheart.progress import Progress, Watcher
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Figures in rows; every cell is text."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Curve:
     """A sweep's transition and its records, with the words for what was measured."""
 
@@ -42,32 +34,6 @@ class Curve:
     measure: Measure
     result: TransitionResult
     records: tuple[Record, ...]
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of a graph: y over x, with an interval for each y or none at all."""
-
-    name: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    intervals: tuple[tuple[float, float], ...] | None = None
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Up to four series over one axis; x and y: what the axes show, with units.
-
-    subtitle: one sentence that says how to read it, such as which direction means memorization.
-    """
-
-    title: str
-    subtitle: str
-    x: str
-    y: str
-    series: tuple[Series, ...]
-    log_x: bool = False
-    log_y: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,28 +72,29 @@ class Reproduction:
         }
 
 
-Progress = Callable[[str, int, int, Record | None], None]  # what, trials done, in all, the newest
-
-
 class Laboratory:
     """Runs the sweeps of one reproduction, each with a store in one folder; resumable.
 
-    folder: made when missing. engine: where trials run. progress: called after every trial.
+    folder: made when missing. engine: where trials run. progress: told of every trial, with the
+    name of the sweep as the stage; quiet by default.
     """
 
-    def __init__(self, folder: Path, engine: Engine, progress: Progress | None = None) -> None:
+    def __init__(self, folder: Path, engine: Engine, progress: Watcher | None = None) -> None:
         self.folder = folder
         self.engine = engine
-        self.progress = progress
+        self.progress: Watcher = progress or (lambda state: None)
 
     def run(self, name: str, sections: dict[str, Any]) -> list[Record]:
         """Run what is missing of the plan in `sections` and return all its records."""
-        progress = self.progress
+
+        def named(state: Progress) -> None:
+            self.progress(replace(state, stage=name))
+
         return sweep(
             Plan.parse(sections, where=name),
             self.folder / f"{name}.sqlite",
             engine=self.engine,
-            progress=(lambda *state: progress(name, *state)) if progress else None,
+            progress=named,
         )
 
     def curve(self, title: str, name: str, sections: dict[str, Any]) -> Curve:

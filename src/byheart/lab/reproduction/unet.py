@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from byheart.intervals import wilson
 from byheart.lab.measures.coordinates import relative_coordinate_distance
 from byheart.lab.reproduction.linear import PAPER
-from byheart.lab.reproduction.reproduction import Claim, Curve, Laboratory, Reproduction, Table
+from byheart.lab.reproduction.reproduction import Claim, Curve, Laboratory, Reproduction
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.result import TransitionResult
 from byheart.lab.transition.scales import scale_text
+from byheart.plotting.table import Table
 from byheart.threads import one_thread
 
 Array = NDArray[np.float64]

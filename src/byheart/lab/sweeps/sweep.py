@@ -6,7 +6,6 @@ where it was when it is started again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from byheart.lab.sweeps.plan_sections import CommandModel
 from byheart.lab.sweeps.record import Record
 from byheart.lab.sweeps.store import Store
 from byheart.lab.sweeps.trial import run_trial
-
-Progress = Callable[[int, int, Record | None], None]  # trials done, in all, the newest
+from byheart.progress import Progress, Watcher
 
 
 def sweep(
@@ -29,13 +27,13 @@ def sweep(
     *,
     engine: Engine | None = None,
     retry_errors: bool = False,
-    progress: Progress | None = None,
+    progress: Watcher | None = None,
 ) -> list[Record]:
     """Run the trials of `plan` that `store` lacks, and return all its records.
 
     store: path of a SQLite file, made when it is missing. engine: serial unless given.
     retry_errors: run trials again whose record is an error. progress: called at the start and after
-    every trial. Commands work in the folder STORE.trials beside the store.
+    every trial, with the stage "trials". Commands work in the folder STORE.trials beside the store.
 
     Raises UsageError for a store of another plan, and what `prepare` and `check_model` raise;
     errors of single trials become records.
@@ -62,15 +60,14 @@ def sweep(
     with Store.open(path, plan, data_fingerprint(plan)) as kept:
         finished = kept.finished(with_errors=not retry_errors)
         missing = [t for t in trials if (t.n, t.repeat, t.value) not in finished]
-        done = len(trials) - len(missing)
-        if progress:
-            progress(done, len(trials), None)
+        done, failed = len(trials) - len(missing), 0
+        say = progress or (lambda state: None)
+        say(Progress("trials", done, len(trials)))
         with closing((engine or SerialEngine()).run(run_trial, material, missing)) as records:
             for record in records:
                 kept.add(record)
-                done += 1
-                if progress:
-                    progress(done, len(trials), record)
+                done, failed = done + 1, failed + (record.error is not None)
+                say(Progress("trials", done, len(trials), failed))
         return kept.records()
 
 

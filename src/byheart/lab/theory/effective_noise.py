@@ -37,7 +37,7 @@ def effective_noise(
     isotropic law of a million dimensions is one eigenvalue. n: number of samples, above 1,
     np.inf allowed. noise_floor: c, at least 0, in units of the eigenvalues (a variance).
     n and noise_floor broadcast; the result has their common shape and the units of c.
-    Derived in docs/explanation/planner.md.
+    Derived in docs/explanation/forecast.md.
 
     >>> effective_noise([1.0], [101, 2001, np.inf], 0.01, weights=[100]).round(5)
     array([0.10512, 0.01052, 0.01   ])

@@ -202,11 +202,6 @@ def log_bhattacharyya(p: GaussianLaw, q: GaussianLaw) -> Array:
     return np.asarray(np.where(singular, -np.inf, -squared[..., 0] / 8 + ends))
 
 
-def bhattacharyya(p: GaussianLaw, q: GaussianLaw) -> Array:
-    """Bhattacharyya coefficient ∫ √(p q), in [0, 1]; raises as `log_bhattacharyya`."""
-    return np.asarray(np.exp(np.minimum(log_bhattacharyya(p, q), 0.0)))
-
-
 def squared_hellinger(p: GaussianLaw, q: GaussianLaw) -> Array:
     """Squared Hellinger distance 1 - ∫ √(p q), in [0, 1]; 1 if one law is singular.
 

@@ -20,7 +20,7 @@ for real data (the mean in the central limit theorem of Bai and Silverstein 2004
 comes from adding one sample: L(N + 1) - L(N) = E log(1 + z'Bz) with tr B = Q/N. At c = 0 and N > d
 they reproduce the Wishart moments to order 1/N. Monte Carlo at d = 8 to 100, n = 30 to 1000, c from
 .001 to .1 finds no deviation beyond its own error, n = d included (tests). Where n is within a few
-of d and c is below 1/N^2 the expansion breaks down. Derived in docs/explanation/planner.md. With
+of d and c is below 1/N^2 the expansion breaks down. Derived in docs/explanation/forecast.md. With
 rho_t = N(mu, Sigma + t I), rho seen through noise t,
 
     2 E KL(rho_G || rho_t) = sum (lam + c + lam/n)/(lam + t) - d - L + sum log(lam + t)

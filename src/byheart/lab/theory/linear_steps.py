@@ -68,16 +68,6 @@ class LinearSteps:
         scale = self.noise_scale * math.exp(-2 * self.time)
         return np.asarray(np.sqrt(scale * np.expm1(2 * times)))
 
-    def limiting_variance(self, sigma: float = 1.0) -> float:
-        """Return the variance of a generated coordinate for n → ∞.
-
-        >>> round(LinearSteps(1, time=2, noise_scale=1, steps=1000).limiting_variance(), 2)
-        1.0
-        """
-        s = self.noise_levels
-        factors = (sigma**2 + s[:-1] * s[1:]) / (sigma**2 + s[:-1] ** 2)
-        return float((sigma**2 + s[0] ** 2) * np.prod(factors) ** 2)
-
     def fit(self, x: ArrayLike, rng: np.random.Generator) -> GaussianLaw:
         """Train on x, (n, d), n ≥ 2, and return the law of the generated samples, exactly."""
         points = _check.float64_matrix(x, "train")

@@ -79,7 +79,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SimulatedMean:
     """A simulated mean with its standard error."""
 
     mean: float
@@ -91,12 +91,12 @@ class Simulation:
     """Means over independent training sets; units as in `Prediction`."""
 
     trials: int
-    kl: Estimate
+    kl: SimulatedMean
     kl_median: float
-    log_determinant: Estimate
-    trace_per_dimension: Estimate
-    mean_offset: Estimate
-    squared_hellinger: Estimate
+    log_determinant: SimulatedMean
+    trace_per_dimension: SimulatedMean
+    mean_offset: SimulatedMean
+    squared_hellinger: SimulatedMean
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class LinearOneStep:
                 )
             )
         columns = np.array(rows).T
-        estimates = [_estimate(column) for column in columns]
+        estimates = [_mean(column) for column in columns]
         return Simulation(trials, estimates[0], float(np.median(columns[0])), *estimates[1:])
 
     def _samples(self, n: ArrayLike) -> Array:
@@ -299,7 +299,7 @@ class LinearOneStep:
         return np.asarray(rank * (self.correlation + share * self._pole(samples)))
 
 
-def _estimate(values: Array) -> Estimate:
+def _mean(values: Array) -> SimulatedMean:
     if not np.all(np.isfinite(values)):
-        return Estimate(float(np.mean(values)), math.inf)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+        return SimulatedMean(float(np.mean(values)), math.inf)
+    return SimulatedMean(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))

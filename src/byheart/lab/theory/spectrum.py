@@ -59,7 +59,7 @@ def population_spectrum(x: NDArray[np.floating]) -> Spectrum:
     """Estimate the population spectrum of the rows of x, shape (n, d).
 
     Raises InputError for fewer than 3 rows, for values that are not finite and for constant data.
-    Derived in docs/explanation/planner.md, compared with others in benchmarks/spectrum.py.
+    Derived in docs/explanation/forecast.md, compared with others in benchmarks/spectrum.py.
 
     >>> rng = np.random.default_rng(0)
     >>> found = population_spectrum(rng.normal(size=(300, 200)))

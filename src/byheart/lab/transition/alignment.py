@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from byheart.lab.transition.scales import Scale, interval_text, number
+from byheart.intervals import interval_text, number
+from byheart.lab.transition.scales import Scale
 from byheart.lab.transition.trials import Resampled, Trials
 
 Alignment = Literal["aligned", "memorization fades first", "quality improves first", "undecided"]

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, ndtr
 
+from byheart.intervals import Interval
 from byheart.lab.transition.monotone import unimodal
 
 Array = NDArray[np.float64]
@@ -75,7 +76,7 @@ def peak(means: Array, weights: Array) -> int:
     return int(np.flatnonzero(fit == fit.max())[-1])
 
 
-def bracket(at: int, infinite: bool, sizes: Array) -> tuple[float, float]:
+def bracket(at: int, infinite: bool, sizes: Array) -> Interval:
     """Return what is known of n_gen when the peak on the grid is number `at`; 0 and inf are open.
 
     >>> bracket(1, False, np.array([10.0, 20.0, 40.0])), bracket(1, True, np.array([1.0, 2.0, 4.0]))

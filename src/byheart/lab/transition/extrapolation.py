@@ -27,6 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, xlogy
 
+from byheart.intervals import Interval
+
 Array = NDArray[np.float64]
 REACH = 10.0  # times the largest n: farther away no estimate is given
 _HORIZON = 1000.0  # times the largest n: an interval that reaches it is open
@@ -44,7 +46,7 @@ class Extrapolation:
     """
 
     estimate: float | None
-    interval: tuple[float, float]
+    interval: Interval
     more: float | None
     reason: str
 

@@ -1,11 +1,9 @@
-"""Least squares under an order: curves that rise, and curves that rise and then fall.
+"""Least squares under an order: what `scipy.optimize.isotonic_regression` has not.
 
-Isotonic regression minimises Σ w_i (y_i − f_i)² over f_1 ≤ … ≤ f_K. Pool adjacent violators (Ayer
-et al. 1955): take the points in order and merge the last two blocks, by their weighted mean, as
-long as they are out of order. Merging blocks of weights a, b and means x, y adds
-a b/(a + b) (x − y)² to the sum of squares, so one pass gives the error of every prefix. A
-unimodal fit is a rising fit of a prefix and a falling fit of the rest, at the split where the two
-errors add up to least (Stout 2008).
+Isotonic regression minimises Σ w_i (y_i − f_i)² over f_1 ≤ … ≤ f_K, by pooling adjacent violators
+(Ayer et al. 1955). A unimodal fit is a rising fit of a prefix and a falling fit of the rest, at the
+split where the two errors add up to least (Stout 2008). One pass gives the error of every prefix:
+merging two blocks of weights a, b and means x, y adds a b/(a + b) (x − y)² to the sum of squares.
 
 Where a rising fit first reaches a level c needs no fit: it is the first minimum of the partial sums
 Σ_{i<j} w_i (y_i − c) (the switch relation, Groeneboom 1985). That is how many resampled curves are
@@ -16,18 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 Array = NDArray[np.float64]
-
-
-def isotonic(y: Array, weights: Array) -> Array:
-    """Return the nondecreasing fit of y, (K,), with positive weights, (K,).
-
-    >>> isotonic(np.array([0.0, 3.0, 1.0]), np.ones(3)).tolist()
-    [0.0, 2.0, 2.0]
-    """
-    means, lengths, _ = _pool(y, weights)
-    return np.repeat(means, lengths)
 
 
 def first_reaching(y: Array, weights: Array, level: float) -> NDArray[np.intp]:
@@ -46,34 +35,31 @@ def first_reaching(y: Array, weights: Array, level: float) -> NDArray[np.intp]:
 
 
 def unimodal(y: Array, weights: Array) -> Array:
-    """Return the fit of y, (K,), that rises and then falls.
+    """Return the fit of y, (K,), that rises and then falls; weights: (K,), positive.
 
     >>> unimodal(np.array([1.0, 0.0, 4.0, 1.0, 2.0]), np.ones(5)).tolist()
     [0.5, 0.5, 4.0, 1.5, 1.5]
     """
-    up = _pool(y, weights)[2]
-    down = _pool(y[::-1], weights[::-1])[2][::-1]
+    up, down = _errors(y, weights), _errors(y[::-1], weights[::-1])[::-1]
     split = int(np.argmin(up + np.append(down[1:], 0.0))) + 1
-    falling = isotonic(y[split:][::-1], weights[split:][::-1])[::-1]
-    return np.concatenate([isotonic(y[:split], weights[:split]), falling])
+    rising = isotonic_regression(y[:split], weights=weights[:split]).x
+    if split == len(y):
+        return np.asarray(rising)
+    falling = isotonic_regression(y[split:], weights=weights[split:], increasing=False).x
+    return np.concatenate([rising, falling])
 
 
-def _pool(y: Array, weights: Array) -> tuple[list[float], list[int], Array]:
-    """Return the blocks' means and lengths, and the error of every prefix."""
-    means: list[float] = []
-    masses: list[float] = []
-    lengths: list[int] = []
+def _errors(y: Array, weights: Array) -> Array:
+    """Return the sum of squares of the rising fit of every prefix, (K,)."""
+    blocks: list[tuple[float, float]] = []  # mean and weight
     errors = np.empty(len(y))
     error = 0.0
     for i, (mean, mass) in enumerate(zip(y.tolist(), weights.tolist(), strict=True)):
-        length = 1
-        while means and means[-1] >= mean:
-            before, other = means.pop(), masses.pop()
+        while blocks and blocks[-1][0] >= mean:
+            before, other = blocks.pop()
             error += mass * other / (mass + other) * (before - mean) ** 2
             mean = (mass * mean + other * before) / (mass + other)
-            mass, length = mass + other, length + lengths.pop()
-        means.append(mean)
-        masses.append(mass)
-        lengths.append(length)
+            mass += other
+        blocks.append((mean, mass))
         errors[i] = error
-    return means, lengths, errors
+    return errors

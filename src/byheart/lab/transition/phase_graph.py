@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from byheart.lab.reproduction.reproduction import Graph, Series
 from byheart.lab.transition.phase_curve import MeanShare, PhaseCurve
+from byheart.plotting.graph import Graph, Series
 
 
 def phase_graph(curve: PhaseCurve, title: str) -> Graph:

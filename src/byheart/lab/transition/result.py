@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from byheart import _check, pages
-from byheart.intervals import Interval, wilson
+from byheart.intervals import Interval, number, wilson
 from byheart.lab.sweeps.record import Record
 from byheart.lab.transition.alignment import Alignment, word
 from byheart.lab.transition.change_point import fall_p_value, falling_p_value, peak
@@ -26,7 +26,6 @@ from byheart.lab.transition.scales import (
     Scale,
     memory_brackets,
     memory_scale,
-    number,
     quality_brackets,
     quality_scale,
     quantiles,
@@ -80,8 +79,8 @@ class TransitionResult:
     phases: PhaseCurve | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's own types: infinite is "inf", no value None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        """Return the result in JSON's own types, "kind" first: infinite is "inf", none is None."""
+        plain: dict[str, Any] = {"kind": "transition", **_plain(asdict(self))}
         for name in ("n_mem", "n_mem_95", "n_gen", "ratio"):
             plain[name]["censored"] = getattr(self, name).censored
         if self.phases is not None:

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from byheart.intervals import Interval
+from byheart.intervals import Interval, number
 from byheart.lab.transition.change_point import bracket, peak
-from byheart.lab.transition.monotone import first_reaching, isotonic
+from byheart.lab.transition.monotone import first_reaching
 from byheart.lab.transition.trials import Resampled, Trials
 
 Array = NDArray[np.float64]
@@ -115,7 +116,8 @@ def memory_scale(trials: Trials, brackets: Array, threshold: float, level: float
         return Scale(None, interval, (float(trials.sizes[-1]), math.inf))
     if at == 0:
         return Scale(None, interval, (0.0, float(trials.sizes[0])))
-    fit, x = isotonic(shares, trials.counts), np.log(trials.sizes)
+    fit = isotonic_regression(shares, weights=trials.counts).x
+    x = np.log(trials.sizes)
     share = (threshold - fit[at - 1]) / (fit[at] - fit[at - 1])
     return Scale(math.exp(x[at - 1] + share * (x[at] - x[at - 1])), interval)
 
@@ -152,27 +154,6 @@ def _range(scale: Scale) -> Interval:
     if scale.estimate is not None:
         return scale.estimate, scale.estimate
     return scale.bound or (0.0, math.inf)
-
-
-def number(value: float) -> str:
-    """Return a number of points or a ratio as text, infinite as "inf".
-
-    >>> number(2999.6), number(3.5712), number(math.inf)
-    ('3,000', '3.57', 'inf')
-    """
-    return f"{value:,.0f}" if 100 <= value < math.inf else f"{value:.3g}"
-
-
-def interval_text(ends: Interval) -> str:
-    """Return an interval as text, its open ends in words.
-
-    >>> interval_text((16.0, 24.0)), interval_text((0.0, 24.0)), interval_text((400.0, math.inf))
-    ('16 to 24', 'at most 24', 'at least 400')
-    """
-    low, high = ends
-    if math.isinf(high):
-        return f"at least {number(low)}" if low else "no limit"
-    return f"{number(low)} to {number(high)}" if low else f"at most {number(high)}"
 
 
 def scale_text(scale: Scale) -> str:

@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from byheart import _check
 from byheart.errors import InputError
 from byheart.intervals import Estimate, Interval, wilson
-from byheart.lab.reproduction.reproduction import Graph, Series
 from byheart.lab.sweeps.parameter import Parameter
 from byheart.lab.sweeps.record import Outcome, Record
 from byheart.lab.transition.result import FEW
 from byheart.lab.transition.scales import quantiles
+from byheart.plotting.graph import Graph, Series
 
 Array = NDArray[np.float64]
 
@@ -79,13 +79,13 @@ class Threshold:
 
 @dataclass(frozen=True)
 class ThresholdsResult:
-    """Both thresholds of a parameter, and the curve; points go from weak to strong."""
+    """Both thresholds of a parameter, and the curve, from weak to strong."""
 
     parameter: Parameter
     n: int
     no_copies: Threshold
     generalizes: Threshold
-    points: tuple[ValuePoint, ...]
+    curve: tuple[ValuePoint, ...]
     level: float
     seed: int
     repeats: int
@@ -93,8 +93,8 @@ class ThresholdsResult:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's own types."""
-        return asdict(self)
+        """Return the result in JSON's own types, its "kind" first."""
+        return {"kind": "thresholds", **asdict(self)}
 
 
 def thresholds(
@@ -142,7 +142,7 @@ def thresholds(
         n=records[0].n,
         no_copies=reached["no_copies"],
         generalizes=reached["generalizes"],
-        points=points,
+        curve=points,
         level=level,
         seed=seed,
         repeats=repeats,
@@ -213,7 +213,7 @@ def graphs(result: ThresholdsResult, what: str, distance: str) -> tuple[Graph, G
 
     what: the model, for the titles. distance: what it is, for its axis.
     """
-    points = sorted(result.points, key=lambda point: point.value)
+    points = sorted(result.curve, key=lambda point: point.value)
     x = tuple(point.value for point in points)
     shares = {word: [getattr(point, word) for point in points] for word in WORDS}
     axis, log = result.parameter.axis, x[0] > 0

@@ -1,11 +1,11 @@
-"""How many rows does the linear model need? A plan from the second moments of the data.
+"""How many rows does the linear model need? A forecast from the second moments of the data.
 
 The spectrum of the data (`lab/theory/spectrum.py`) goes into the multi-step linear model
 (`lab/theory/linear_model.py`), which gives both divergences and the held-out log loss over n.
 
 *Noise floor.* The best floor c for the rows at hand is the one of the estimated spectrum. Real data
 are often not Gaussian in their smallest directions, where that optimum sits. So the floors of a
-ladder from it upwards are tested, and the plan is made at the smallest that passes.
+ladder from it upwards are tested, and the forecast is made at the smallest that passes.
 
 *Honesty test.* From a random half of the rows predict the held-out log loss of the linear model
 trained on nine tenths; measure it by ten-fold cross-fitting of all rows; compare.
@@ -28,11 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from byheart import _check
 from byheart.errors import InputError, UsageError
+from byheart.intervals import Estimate, Interval
 from byheart.lab.theory.linear_model import MultiStepLinear
 from byheart.lab.theory.spectrum import population_spectrum, sample_eigenvalues
 
 Floats = NDArray[np.float64]
-Interval = tuple[float, float]
 
 MINIMUM_ROWS = 20
 _HALVES = 50
@@ -40,16 +40,7 @@ _FOLDS = 10
 _Z = 1.96  # intervals are 95%
 _LADDER = math.sqrt(10)
 _SMALLEST = 1e-12  # share of the largest eigenvalue
-_NAMED = 8  # rows at risk in the text
 _FURTHEST = 1e4  # the curve ends at this many times the rows; no more are ever advised
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95% interval over the choice of rows."""
-
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Expected figures at n rows and the plan's noise floor, in nats.
+    """Expected figures at n rows and the forecast's noise floor, in nats.
 
     `kl` is KL(rho_G || rho_c) and `excess_loss` KL(rho_c || rho_G), with rho_c the data seen
     through the floor; `optimal_noise_floor` is the best one for n rows.
@@ -96,7 +87,7 @@ class AtRisk:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Forecast:
     """What the linear model needs to learn data of this covariance.
 
     `dimension` counts the directions in use, after constant columns and exact linear relations.
@@ -104,7 +95,7 @@ class Plan:
     `more_rows` is the factor on the rows that halves the excess loss (None if that is lost in
     rounding errors). `spectrum` holds pairs of a population eigenvalue and its weight. `at_risk`
     are the most isolated rows, the first ones that a model memorizes; `alone` counts the rows that
-    stand alone at the plan's noise floor (None where the rows were not compared).
+    stand alone at the forecast's noise floor (None where the rows were not compared).
     """
 
     rows: int
@@ -124,11 +115,11 @@ class Plan:
 
     @property
     def holds(self) -> bool:
-        """Whether the honesty test at the plan's noise floor holds."""
+        """Whether the honesty test at the forecast's noise floor holds."""
         return any(c.holds for c in self.checks if c.noise_floor == self.noise_floor)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as numbers, strings, lists and dicts, ready for json.dumps."""
+        """The forecast as numbers, strings, lists and dicts, ready for json.dumps."""
         record = asdict(self)
         record["honest"] = self.holds
         for item, check in zip(record["checks"], self.checks, strict=True):
@@ -138,16 +129,16 @@ class Plan:
         return record
 
 
-def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
-    """Plan from data x, shape (rows, d); whole numbers are fine, and d may exceed the rows.
+def forecast(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Forecast:
+    """Forecast from data x, shape (rows, d); whole numbers are fine, and d may exceed the rows.
 
     noise_floor: c, a variance in the squared units of the data; None chooses it (see the module).
     Raises InputError for fewer than 20 rows, values that are not finite, or constant data, and
     UsageError for a noise_floor that is not above 0, or lost in rounding. Derived in
-    docs/explanation/planner.md.
+    docs/explanation/forecast.md.
 
     >>> rng = np.random.default_rng(0)
-    >>> made = plan(rng.normal(size=(400, 10)) / np.arange(1, 11))
+    >>> made = forecast(rng.normal(size=(400, 10)) / np.arange(1, 11))
     >>> made.dimension, made.holds, bool(made.excess_loss.value < 1)
     (10, True, True)
     """
@@ -177,7 +168,7 @@ def plan(x: Any, *, seed: int = 0, noise_floor: float | None = None) -> Plan:
     excess = [float(m.excess_loss(rows, floor)) for m in (model, *halves)]
     factors = [_more_rows(m, rows, floor) for m in (model, *halves)]
     known = [f for f in factors if f is not None]
-    return Plan(
+    return Forecast(
         rows=rows,
         dimension=dimension,
         seed=seed,
@@ -222,49 +213,12 @@ def measured_log_loss(train: Floats, heldout: Floats, noise_floor: ArrayLike) ->
     return 0.5 * np.array(losses)
 
 
-def describe(made: Plan) -> list[str]:
-    """Return the plan in a few lines of text."""
-    spread = math.sqrt(made.noise_floor)
-    lines = [
-        f"{made.rows:,} rows in {made.dimension:,} directions; noise floor {made.noise_floor:.3g} "
-        f"(standard deviation {spread:.3g}); best by second moments alone "
-        f"{_text(made.optimal_noise_floor)}",
-        f"n_gen, where the linear model begins to generalize: {_text(made.n_gen)} rows",
-        f"with {made.rows:,} rows its excess loss over a perfect fit at that floor is about "
-        f"{_text(made.excess_loss)} nats",
-    ]
-    if made.more_rows is not None:
-        need = _round(made.more_rows.value * made.rows)
-        lines.append(
-            f"for half of that it needs about {_text(made.more_rows)} times the rows: {need:,}"
-        )
-    shown = made.checks if len(made.checks) < 3 else (made.checks[0], made.checks[-1])
-    for check in shown:
-        low, high = check.interval
-        outcome = "holds" if check.holds else "FAILS, the prediction is off by more than that"
-        lines.append(
-            f"honesty test at noise floor {check.noise_floor:.3g}: held-out log loss with "
-            f"{check.rows:,} rows predicted from half of the data "
-            f"{check.predicted:.2f} [{low:.2f}, {high:.2f}], measured {check.measured:.2f}: "
-            f"{outcome}"
-        )
-    if made.at_risk:
-        lines.append(
-            f"most at risk of being memorized, the most isolated first: "
-            f"{', '.join(risk.name for risk in made.at_risk[:_NAMED])}; {made.alone:,} of "
-            f"{made.rows:,} rows stand alone at that floor"
-        )
-    lines += [f"note: {note}" for note in made.notes]
-    lines.append("This is a floor from second moments, not a promise for a neural network.")
-    return lines
-
-
 def _prepare(x: Any) -> tuple[Floats, list[str]]:
     """Finite float64 rows without constant columns and exact linear relations, and notes."""
     data = np.asarray(_check.matrix(x, "data"), dtype=np.float64)
     if len(data) < MINIMUM_ROWS:
         raise InputError(
-            f"data: {len(data)} rows are too few for a plan; give at least {MINIMUM_ROWS}"
+            f"data: {len(data)} rows are too few for a forecast; give at least {MINIMUM_ROWS}"
         )
     notes = []
     varying = data.max(axis=0) > data.min(axis=0)
@@ -321,12 +275,12 @@ def _remarks(checks: tuple[Check, ...], given: bool, rows: int, visible: float) 
             f"told apart, and the curve beyond {rows:,} rows is an extrapolation"
         )
     if not checks[-1].holds:
-        remedy = "try a larger --noise-floor" if given else "do not rely on this plan"
+        remedy = "try a larger --noise-floor" if given else "do not rely on this forecast"
         notes.append(f"the honesty test failed: these data are not as the model needs; {remedy}")
     elif len(checks) > 1:
         notes.append(
             f"below a noise floor of {floor:.3g} the prediction fails its test: the data are not "
-            f"Gaussian at that scale, and the plan is made at the smallest floor that passes"
+            f"Gaussian at that scale, and the forecast is made at the smallest floor that passes"
         )
     return notes
 
@@ -369,13 +323,3 @@ def _estimate(value: float, draws: list[float]) -> Estimate:
         return Estimate(value, (value * math.exp(-width), value * math.exp(width)))
     width = _Z * float(known.std(ddof=1))
     return Estimate(value, (value - width, value + width))
-
-
-def _round(value: float) -> int:
-    """Two significant digits."""
-    return int(float(f"{value:.2g}"))
-
-
-def _text(estimate: Estimate) -> str:
-    low, high = estimate.interval
-    return f"{estimate.value:.3g} [{low:.3g}, {high:.3g}]"

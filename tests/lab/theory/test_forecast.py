@@ -1,4 +1,4 @@
-"""The planner: the digits, known laws, its honesty test, and what it does with awkward data."""
+"""The forecast: the digits, known laws, its honesty test, and what it does with awkward data."""
 
 import json
 import math
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from byheart.errors import InputError, UsageError
+from byheart.lab.theory.forecast import forecast, measured_log_loss
 from byheart.lab.theory.linear_model import MultiStepLinear
-from byheart.lab.theory.planner import describe, measured_log_loss, plan
 from byheart.lab.theory.spectrum import population_spectrum
+from byheart.report.forecast import describe
 
 HARMONIC = 1 / np.arange(1, 51)
 
@@ -49,7 +50,7 @@ def test_digits_within_half_a_nat(digits, seed):
 
 @pytest.mark.parametrize("floor", [0.01, 0.05])
 def test_the_honesty_test_holds_on_digits(digits, floor):
-    made = plan(digits, noise_floor=floor)
+    made = forecast(digits, noise_floor=floor)
     assert made.holds
     (check,) = made.checks
     assert check.predicted == pytest.approx(check.measured, abs=0.5)
@@ -59,7 +60,7 @@ def test_the_honesty_test_holds_on_digits(digits, floor):
 
 
 def test_the_honesty_test_fails_where_digits_are_not_gaussian(digits):
-    made = plan(digits, noise_floor=1e-6)
+    made = forecast(digits, noise_floor=1e-6)
     assert not made.holds
     assert not made.to_dict()["honest"]
     told = "\n".join(describe(made))
@@ -68,14 +69,14 @@ def test_the_honesty_test_fails_where_digits_are_not_gaussian(digits):
 
 
 def test_the_chosen_floor_is_the_smallest_that_holds(digits):
-    made = plan(digits)
+    made = forecast(digits)
     assert [c.holds for c in made.checks] == [False] * (len(made.checks) - 1) + [True]
     assert made.noise_floor == made.checks[-1].noise_floor > made.optimal_noise_floor.value
     assert any("not Gaussian at that scale" in note for note in made.notes)
 
 
 def test_gaussian_data_keep_the_optimal_floor_and_the_figures_are_right(gaussian):
-    made, truth = plan(gaussian), MultiStepLinear(HARMONIC)
+    made, truth = forecast(gaussian), MultiStepLinear(HARMONIC)
     assert made.noise_floor == made.optimal_noise_floor.value
     assert made.noise_floor == pytest.approx(float(truth.optimal_noise_floor(300)), rel=0.15)
     assert made.n_gen.value == pytest.approx(float(truth.n_gen(made.noise_floor)), rel=0.02)
@@ -91,7 +92,7 @@ def test_intervals_cover():
     held = n_gen = excess = 0
     for seed in seeds:
         x = np.random.default_rng(seed).normal(size=(150, 50)) * np.sqrt(HARMONIC)
-        made = plan(x, noise_floor=floor, seed=seed)
+        made = forecast(x, noise_floor=floor, seed=seed)
         held += made.holds
         n_gen += made.n_gen.interval[0] <= truth.n_gen(floor) <= made.n_gen.interval[1]
         low, high = made.excess_loss.interval
@@ -100,7 +101,7 @@ def test_intervals_cover():
 
 
 def test_the_curve_falls_to_the_excess_at_hand(gaussian):
-    made = plan(gaussian, noise_floor=0.01)
+    made = forecast(gaussian, noise_floor=0.01)
     excess = {p.n: p.excess_loss for p in made.curve}
     assert excess[300] == pytest.approx(made.excess_loss.value, rel=1e-12)
     assert made.curve[0].n == 2
@@ -109,8 +110,8 @@ def test_the_curve_falls_to_the_excess_at_hand(gaussian):
         assert (np.diff([getattr(p, name) for p in made.curve]) < 0).all()
 
 
-def test_the_same_seed_gives_the_same_plan(gaussian):
-    first, again, other = (plan(gaussian, seed=s).to_dict() for s in (5, 5, 6))
+def test_the_same_seed_gives_the_same_forecast(gaussian):
+    first, again, other = (forecast(gaussian, seed=s).to_dict() for s in (5, 5, 6))
     assert json.dumps(first, allow_nan=False) == json.dumps(again, allow_nan=False)
     assert first["checks"] != other["checks"]
     assert first["spectrum"] == other["spectrum"]
@@ -118,7 +119,7 @@ def test_the_same_seed_gives_the_same_plan(gaussian):
 
 def test_fewer_rows_than_dimensions_is_said():
     x = np.random.default_rng(1).normal(size=(60, 200)) / np.sqrt(np.arange(1, 201))
-    made = plan(x)
+    made = forecast(x)
     assert made.dimension == 200
     assert any("extrapolation" in note for note in made.notes)
     json.dumps(made.to_dict(), allow_nan=False)
@@ -127,7 +128,7 @@ def test_fewer_rows_than_dimensions_is_said():
 def test_exact_relations_and_constants_change_nothing_else(gaussian):
     x = gaussian[:, :6]
     wide = np.column_stack([x, np.full(300, 7.0), -x[:, 1]])
-    plain, reduced = plan(x, noise_floor=0.01), plan(wide, noise_floor=0.01)
+    plain, reduced = forecast(x, noise_floor=0.01), forecast(wide, noise_floor=0.01)
     assert reduced.dimension == plain.dimension == 6
     assert any("1 exact linear relation" in note for note in reduced.notes)
     assert any("1 constant column was" in note for note in reduced.notes)
@@ -135,7 +136,7 @@ def test_exact_relations_and_constants_change_nothing_else(gaussian):
 
 def test_whole_numbers_are_fine(digits):
     counts = (16 * digits[:600]).astype(np.uint8)
-    one, other = plan(counts, noise_floor=2.56), plan(digits[:600], noise_floor=0.01)
+    one, other = forecast(counts, noise_floor=2.56), forecast(digits[:600], noise_floor=0.01)
     # the same data in units of 1/16: log losses move by d log 16
     shift = one.dimension * math.log(16)
     assert one.checks[0].measured == pytest.approx(other.checks[0].measured + shift, abs=1e-6)
@@ -144,7 +145,7 @@ def test_whole_numbers_are_fine(digits):
 
 def test_a_floor_above_the_spectrum_leaves_little_to_learn():
     x = np.random.default_rng(2).normal(size=(100, 30))
-    assert plan(x, noise_floor=50.0).excess_loss.value < plan(x).excess_loss.value / 50
+    assert forecast(x, noise_floor=50.0).excess_loss.value < forecast(x).excess_loss.value / 50
 
 
 def test_measured_log_loss_is_the_gaussian_log_density():
@@ -174,5 +175,5 @@ def test_measured_log_loss_is_the_gaussian_log_density():
 )
 def test_what_is_refused(x, options, error, told):
     with pytest.raises(error, match=told) as caught:
-        plan(x, **options)
+        forecast(x, **options)
     assert "\n" not in str(caught.value)
