@@ -73,19 +73,22 @@ def test_every_writer_stands_where_the_root_says():
 
 def imported_modules(path: Path) -> set[Path]:
     """Return the files of this package that a file imports, lazily and for types too."""
-    names = set()
+    files = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            files |= {_file(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    files = set()
-    for name in names:
-        first, *rest = name.split(".")
-        if first == "byheart" and rest:
-            place = SOURCE.joinpath(*rest)
-            files |= {place.with_suffix(".py"), place / "__init__.py"}
-    return {file for file in files if file in set(MODULES)}
+            # A name is a module of the package, or it stands in the package's own file.
+            parts = {_file(f"{node.module}.{alias.name}") for alias in node.names}
+            files |= {_file(node.module)} if None in parts else parts
+    return {file for file in files if file is not None}
+
+
+def _file(name: str) -> Path | None:
+    first, *rest = name.split(".")
+    place = SOURCE.joinpath(*rest)
+    found = [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
+    return found[0] if first == "byheart" and rest and found else None
 
 
 def test_no_module_imports_itself_by_a_detour():
