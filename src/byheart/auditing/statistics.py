@@ -244,3 +244,13 @@ class NegativeDelta(Statistic):
     def evaluate_both(self, labels: Labels) -> tuple[Floats, Floats]:
         value = self.evaluate(labels)
         return value, -value
+
+
+def bytes_tails(real: int) -> int:
+    """Bytes of the tails that `log_upper_tail` keeps."""
+    return 110 * real
+
+
+def bytes_kernel(generated: int, k: int) -> int:
+    """Bytes of the shares of a `NegativeDelta`; the neighbour table holds their places."""
+    return 4 * generated * k

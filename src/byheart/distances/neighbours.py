@@ -36,9 +36,10 @@ from byheart.cluster import joined
 from byheart.distances.recheck import Table
 from byheart.distances.rows import Rows
 from byheart.distances.shards import ShardedPass
-from byheart.distances.tiles import Pass, Progress
+from byheart.distances.tiles import SPARE, Pass, Progress
 
 ENGINES = ("serial", "ray")
+_TIES = 64  # bytes of a row where many rows tie
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,21 @@ def within(
         return Neighbours(np.empty((1, 0)), np.empty((1, 0), np.int64))
     forward, _ = _run(engine, points, points, k, k, max_memory, progress, symmetric=True)
     return Neighbours(*forward)
+
+
+def bytes_listed(k: int) -> int:
+    """Return the bytes of the k neighbours of a row."""
+    return 16 * k
+
+
+def bytes_two_way(generated: int, real: int, k: int) -> int:
+    """Return the bytes of `two_way` beside its working memory: answers, lists, norms, ties."""
+    return bytes_within(generated, k) + real * (bytes_listed(1) + 8 + _TIES)
+
+
+def bytes_within(rows: int, k: int) -> int:
+    """Return the bytes of `within` beside its working memory."""
+    return rows * (bytes_listed(k) + 8 * (k + SPARE) + 8 + _TIES)
 
 
 @contextmanager
