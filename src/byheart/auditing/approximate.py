@@ -210,7 +210,7 @@ def _targets(
 
 
 def bytes_index(real: int, dimension: int, itemsize: int, k: int) -> tuple[int, int]:
-    """Bytes of the index and the sample, and the most that making the index takes."""
+    """Return the bytes of the index and the sample, and the most that making the index takes."""
     held, making = index_memory(real, dimension)
     # The sample: rows searched again, their exact tables, and where those lie.
     row = 4 * bytes_listed(k) + bytes_within(1, k) + 2 * dimension * itemsize
@@ -218,6 +218,6 @@ def bytes_index(real: int, dimension: int, itemsize: int, k: int) -> tuple[int, 
 
 
 def bytes_search(real: int, generated: int, k: int) -> tuple[int, int]:
-    """Bytes as of an exact search, with short lists and lists of the index."""
+    """Return the bytes as of an exact search, with short lists and lists of the index."""
     between, among = search.bytes_search(real, generated, k)
     return between + 80 * real + 24 * generated, among + 80 * real

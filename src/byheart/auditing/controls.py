@@ -251,16 +251,16 @@ def _reencodings(
 
 
 def bytes_exchangeability(real: int, dimension: int, relabellings: int) -> int:
-    """Bytes of the projected rows and of what is evaluated on them."""
+    """Return the bytes of the projected rows and of what is evaluated on them."""
     projected = real * (min(dimension, PROJECTIONS) * 24 + 60)
     return projected + bytes_evaluate(real, relabellings)
 
 
 def bytes_duplicates(train: int) -> int:
-    """Bytes of the digests of the training rows."""
+    """Return the bytes of the digests of the training rows."""
     return 160 * train
 
 
 def bytes_comparability(generated: int, dimension: int) -> int:
-    """Bytes of the compared generated rows and their re-encodings, in float64."""
+    """Return the bytes of the compared generated rows and their re-encodings, in float64."""
     return 4 * 8 * min(COMPARED[0], generated) * dimension

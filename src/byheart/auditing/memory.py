@@ -1,7 +1,7 @@
 """How much memory an audit needs, and how a limit is shared out.
 
 What has to be in memory whatever the inputs is stated by each stage beside its code, in functions
-`bytes_...`; this module adds them up where they stand together, and takes the largest where they
+`bytes_...`, and by each search `..._memory`; this module adds them up where they stand together, and takes the largest where they
 follow each other. The rest is working memory of the searches, which run faster with more of it and
 give the same answers with little. Rows themselves are read in blocks from where they lie; they are
 copied into memory only where the limit has room.

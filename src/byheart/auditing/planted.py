@@ -210,11 +210,11 @@ def _search(
 
 
 def bytes_planted(real: int, dimension: int, itemsize: int, k: int) -> int:
-    """Bytes of the labels of all repeats, and of the planted rows with their neighbours."""
+    """Return the bytes of the labels of all repeats, and of the planted rows with their neighbours."""
     copies = min(POOL, real)
     return real * (REPEATS + RELABELLINGS) + copies * dimension * itemsize + bytes_within(copies, k)
 
 
 def bytes_trial(real: int) -> int:
-    """Bytes of one repeat with the labels of all."""
+    """Return the bytes of one repeat with the labels of all."""
     return real * (REPEATS + RELABELLINGS + _TRIAL_BYTES)

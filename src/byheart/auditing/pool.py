@@ -121,10 +121,10 @@ class Points:
 
 
 def bytes_pool(real: int) -> int:
-    """Bytes of order, group and label of the real rows."""
+    """Return the bytes of order, group and label of the real rows."""
     return 32 * real
 
 
 def bytes_tables(real: int, generated: int, k: int) -> int:
-    """Bytes of the neighbour tables and the scores."""
+    """Return the bytes of the neighbour tables and the scores."""
     return bytes_listed(k) * (real + generated) + (bytes_listed(1) + 32) * real

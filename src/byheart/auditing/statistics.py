@@ -247,10 +247,10 @@ class NegativeDelta(Statistic):
 
 
 def bytes_tails(real: int) -> int:
-    """Bytes of the tails that `log_upper_tail` keeps."""
+    """Return the bytes of the tails that `log_upper_tail` keeps."""
     return 110 * real
 
 
 def bytes_kernel(generated: int, k: int) -> int:
-    """Bytes of the shares of a `NegativeDelta`; the neighbour table holds their places."""
+    """Return the bytes of the shares of a `NegativeDelta`; the neighbour table holds their places."""
     return 4 * generated * k

@@ -11,10 +11,10 @@ of the data's. For equal dimensions that is seldom so: two maximum-likelihood es
 neighbours have their 95% intervals apart, the model's below, in 0.3% of points
 (`tests/auditing/metrics/test_geometry.py`); a model's value without an interval of its own lies
 below the data's in 2.5%. *Equal* means that they overlap, or that the model's begins less than 1/2
-above the data's: dimensions are whole numbers, and every estimate at a finite scale is off by a fraction.
-*Low* is relative to the data set's own dimensions: the interval of LID_data(x) lies below their
-median. Of points that are no lower than others, about half the intervals' level come out as low.
-Without LID_data nothing can be told: a small dimension alone is either kind.
+above the data's: dimensions are whole numbers, and every estimate at a finite scale is off by a
+fraction. *Low* is relative to the data set's own dimensions: the interval of LID_data(x) lies below
+their median. Of points that are no lower than others, about half the intervals' level come out as
+low. Without LID_data nothing can be told: a small dimension alone is either kind.
 
 Both dimensions depend on the scale they are taken at. Arrays in, no model: `LocalDimension`s come
 from `distances.dimension` (samples) or `lab.diffusion.dimension` (a denoiser).
