@@ -109,6 +109,6 @@ def run(
 
 
 def bytes_run(real: int, generated: int, k: int, relabellings: int) -> int:
-    """Return the bytes of the kernels, orders and weights of the family, and of what is evaluated."""
+    """Return the bytes of kernels, orders and weights of the family, and of what is evaluated."""
     kernels = len(BANDWIDTH_MULTIPLES) * bytes_kernel(generated, k)
     return kernels + 160 * real + bytes_evaluate(real, relabellings)

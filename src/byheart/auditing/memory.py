@@ -1,10 +1,10 @@
 """How much memory an audit needs, and how a limit is shared out.
 
 What has to be in memory whatever the inputs is stated by each stage beside its code, in functions
-`bytes_...`, and by each search `..._memory`; this module adds them up where they stand together, and takes the largest where they
-follow each other. The rest is working memory of the searches, which run faster with more of it and
-give the same answers with little. Rows themselves are read in blocks from where they lie; they are
-copied into memory only where the limit has room.
+`bytes_...`, and the least that a search works in by `..._memory`; here they are added up where they
+stand together, and the largest is taken where they follow each other. Searches run faster with more
+memory and give the same answers with little. Rows themselves are read in blocks from where they
+lie; they are copied into memory only where the limit has room.
 
 The terms are upper bounds counted from the arrays; `tests/auditing/test_memory.py` compares the sum
 with what a process really takes.

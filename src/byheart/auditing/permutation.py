@@ -156,6 +156,6 @@ def evaluate(
 
 
 def bytes_evaluate(real: int, relabellings: int) -> int:
-    """Return the bytes of a block of labels and of the values of some `_STATISTICS` on all columns, ranked."""
+    """Return the bytes of a block of labels, and of the values on all columns with their ranks."""
     cells = min(250 * real, max(BLOCK_CELLS, 16 * real))
     return 24 * cells + 64 * _STATISTICS * (relabellings + 1)

@@ -210,7 +210,7 @@ def _search(
 
 
 def bytes_planted(real: int, dimension: int, itemsize: int, k: int) -> int:
-    """Return the bytes of the labels of all repeats, and of the planted rows with their neighbours."""
+    """Return the bytes of the labels of all repeats, and of planted rows with neighbours."""
     copies = min(POOL, real)
     return real * (REPEATS + RELABELLINGS) + copies * dimension * itemsize + bytes_within(copies, k)
 

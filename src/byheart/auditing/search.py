@@ -119,7 +119,7 @@ class ExactSearch(Search):
 
 
 def bytes_search(real: int, generated: int, k: int) -> tuple[int, int]:
-    """Return the bytes beside the working memory: between both kinds of rows, and then among real rows."""
+    """Return the bytes beside the working memory: of both ways, and then of the real rows alone."""
     between = bytes_two_way(generated, real, k)
     known = generated * bytes_listed(k) + real * bytes_listed(1)
     return between, known + bytes_within(real, k)

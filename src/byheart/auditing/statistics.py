@@ -252,5 +252,5 @@ def bytes_tails(real: int) -> int:
 
 
 def bytes_kernel(generated: int, k: int) -> int:
-    """Return the bytes of the shares of a `NegativeDelta`; the neighbour table holds their places."""
+    """Return the bytes of the shares of a `NegativeDelta`; their places are in the table."""
     return 4 * generated * k
