@@ -76,7 +76,7 @@ def _described(frame: AuditResult, settings: Settings, material: Material) -> Au
     search = ExactSearch.run(
         material.generated(), train, NEIGHBOURS, budget.search, settings.engine
     )
-    rng = np.random.default_rng(settings.seed)
+    rng = np.random.default_rng(settings.seed)  # the only draws: no other stream to keep apart
     everyone = np.ones(len(train), bool)
     return replace(frame, metrics=search.metrics(settings.metrics, everyone, settings.level, rng))
 
