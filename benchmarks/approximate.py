@@ -4,9 +4,9 @@
 
 First table: processor seconds of one thread (what else the machine does then matters little) for
 the tables of an audit, both ways between `rows` generated and as many real rows, and among the
-real ones. *exact*: `two_way` and `within`. *approx.*: `auditing.approximate.Search.run`: index, two
-samples searched exactly, tables, recall; *tables*: of that the index and the tables, which is what
-grows. *read*: share of real rows that a generated row meets. Recall: of the nearest real row of all
+real ones. *exact*: `two_way` and `within`. *approx.*: `ApproximateSearch.run`: index, two samples
+searched exactly, tables, recall; *tables*: of that the index and the tables, which is what grows.
+*read*: share of real rows that a generated row meets. Recall: of the nearest real row of all
 generated rows, of the 32 nearest of a sample, and of the nearest generated row of all real rows.
 *faiss*: IndexIVFFlat with √N lists, three searches (k = 32, 1, 33) that read the same share, and
 its recall of the nearest real row.
@@ -30,6 +30,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from os import getloadavg
 from typing import Any
 
@@ -37,9 +38,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from byheart.auditing import family, planted
-from byheart.auditing.approximate import Search
+from byheart.auditing.approximate import ApproximateSearch
 from byheart.auditing.permutation import Units
-from byheart.auditing.pool import Distances, Pool, score_rows
+from byheart.auditing.pool import Distances, Pool
+from byheart.auditing.search import ExactSearch, Search
 from byheart.distances.index import Index
 from byheart.distances.neighbours import two_way, within
 from byheart.intervals import clopper_pearson
@@ -96,7 +98,7 @@ def times(sizes: list[tuple[str, int, int]]) -> None:
         real, made = (LAWS[name](rng, rows, dimension) for _ in range(2))
         exact, (both, _) = timed(lambda: (two_way(made, real, K), within(real, K)))  # noqa: B023
         whole, search = timed(
-            lambda: Search.run(made, real, K, 0.05, np.random.default_rng(1), MEMORY)  # noqa: B023
+            lambda: ApproximateSearch.run(made, real, K, 0.05, np.random.default_rng(1), MEMORY)  # noqa: B023
         )
         found = search.approximation
 
@@ -135,16 +137,16 @@ def power(rows: int, dimension: int) -> None:
         rng = np.random.default_rng(5)
         real, made = law(rng, 2 * rows, dimension), law(rng, rows, dimension)
         units = Units(np.arange(2 * rows), np.arange(2 * rows) < rows)
-        search = Search.run(made, real, K, 0.05, np.random.default_rng(1), MEMORY)
-        exact = Distances.between(made, real, K, MEMORY)
-        for kind, distances, nearest, recall in (
-            ("exact", exact, None, 1.0),
-            ("approx.", search.distances, search.nearest, search.approximation.forward.at_1),
-        ):
-            setting = planted.Planting(
-                real, rows, K, score_rows(distances), units, exact.scale, 0.05, search=nearest
-            )
-            shares = planted.planted(setting, np.random.default_rng(2)).minimum_detectable_share
+        exact = ExactSearch.run(made, real, K, MEMORY)
+        found = ApproximateSearch.run(made, real, K, 0.05, np.random.default_rng(1), MEMORY)
+        distances = replace(found.distances, scale=exact.distances.scale)  # equal noise
+        searches: tuple[tuple[str, Search, float], ...] = (
+            ("exact", exact, 1.0),
+            ("approx.", replace(found, distances=distances), found.approximation.forward.at_1),
+        )
+        for kind, search, recall in searches:
+            power = planted.planted(search, units, 0.05, np.random.default_rng(2))
+            shares = power.minimum_detectable_share
             told = " ".join(f"{'none' if s is None else f'{s:.2%}':>10}" for s in shares)
             print(f"{name:>8} {kind:>7} {recall:>5.2f} {told}", flush=True)
 
@@ -203,7 +205,7 @@ def level(audits: int) -> None:
             exact = within(pool.rows, 1).distances[:, 0]
             found.append((among.distances[:, 0] <= exact).mean())
             distances = Distances.of(table, among, exact)
-            tested = family.run(pool, distances, score_rows(distances), 199, rng)
+            tested = family.run(pool, distances, 199, rng)
             rejected += tested.pooled.p_value <= 0.05
         low, high = clopper_pearson(rejected, audits)
         share = rejected / audits

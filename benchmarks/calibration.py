@@ -31,7 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.auditing import copies, family, membership, permutation
-from byheart.auditing.pool import Distances, Points, Pool, score_rows
+from byheart.auditing.pool import Distances, Points, Pool
+from byheart.auditing.search import ExactSearch
 from byheart.distances.neighbours import two_way
 
 ROWS, GENERATED, LEVEL = 400, 800, 0.05
@@ -89,8 +90,8 @@ def setup(copied: int, noise: float, blur: float, rng: np.random.Generator) -> S
     generated[:copied] = train[source] + noise * rng.normal(size=(copied, data.shape[1]))
     generated = generated.clip(0, 1)
     pool = Pool.shuffled(train, heldout, None, rng)
-    distances = Distances.between(generated, pool.rows, 32, 2**30)
-    points = Points.of(pool, score_rows(distances))
+    distances = ExactSearch.run(generated, pool.rows, 32, 2**30).distances
+    points = Points.of(pool, distances.scores)
     return Setup(pool, distances, points, train, heldout, generated)
 
 

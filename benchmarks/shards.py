@@ -145,7 +145,7 @@ def passes(sizes: list[tuple[int, int]]) -> None:
         one, two = (shared[rows, dimension][w] for w in (1, 2))
         across = -(-rows // cut.stripe)
         put = 2 * rows * dimension * 4 / 1e6
-        lists = 8 * rows * across * (cut.size + cut.size_back) / 1e6
+        lists = 8 * rows * across * (cut.tiles.size + cut.tiles.size_back) / 1e6
         print(
             f"{rows:>6} {dimension:>5} {2 * rows**2 * dimension / bare / 1e9:>5.0f} {bare:>6.2f} "
             f"{double:>5.2f} {alone:>6.2f} {one:>6.2f} {two:>6.2f} {one / two:>5.2f} "

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.auditing.controls import reproduces
+from byheart.auditing.copies import reproduces
 from byheart.auditing.metrics.geometry import judge
 from byheart.distances.dimension import LocalDimension, maximum_likelihood
 from byheart.distances.neighbours import two_way

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from byheart.auditing import family
-from byheart.auditing.pool import Distances, Points, Pool, score_rows
+from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.scores import Scores
+from byheart.auditing.search import ExactSearch
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,20 @@ class Bench:
     """An audit up to its scores, for tests of what comes after."""
 
     pool: Pool
-    distances: Distances
-    scores: Scores
+    search: ExactSearch
 
     @classmethod
     def of(cls, train, heldout, generated, seed=0, groups=None, k=32) -> Bench:
         pool = Pool.shuffled(train, heldout, groups, np.random.default_rng(seed))
-        distances = Distances.between(generated, pool.rows, k, 2**30)
-        return cls(pool, distances, score_rows(distances))
+        return cls(pool, ExactSearch.run(generated, pool.rows, k, 2**30))
+
+    @property
+    def distances(self) -> Distances:
+        return self.search.distances
+
+    @property
+    def scores(self) -> Scores:
+        return self.distances.scores
 
     @property
     def points(self) -> Points:
@@ -31,4 +38,4 @@ class Bench:
 
     def p_value(self, relabellings: int, seed: int) -> float:
         rng = np.random.default_rng(seed)
-        return family.run(self.pool, self.distances, self.scores, relabellings, rng).pooled.p_value
+        return family.run(self.pool, self.distances, relabellings, rng).pooled.p_value

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench import Bench
 from scipy.special import bdtrc
 
 import byheart
 from byheart import UsageError
-from byheart.auditing import approximate
-from byheart.auditing.approximate import Search, recall
-from byheart.auditing.pool import Distances, Pool, score_rows
+from byheart.auditing import approximate, family
+from byheart.auditing.approximate import ApproximateSearch, recall
+from byheart.auditing.pool import Distances, Pool
 from byheart.distances import index as index_module
 from byheart.distances.index import Index
 from byheart.distances.neighbours import Neighbours, two_way, within
@@ -62,8 +61,8 @@ def test_clean_audits_keep_the_level_at_a_poor_recall(make, monkeypatch):
         exact = within(pool.rows, 1).distances[:, 0]
         found.append((among.distances[:, 0] <= exact).mean())
         distances = Distances.of(table, among, exact)
-        bench = Bench(pool, distances, score_rows(distances))
-        rejected += bench.p_value(99, seed) <= 0.2
+        tested = family.run(pool, distances, 99, np.random.default_rng(seed))
+        rejected += tested.pooled.p_value <= 0.2
     assert rejected <= 11
     if make is not binary:  # there nearly every row has a twin in its own list
         assert np.mean(found) < 0.7
@@ -132,8 +131,8 @@ def test_sampled_figures_are_those_of_all_rows_within_their_error():
     pool = Pool.shuffled(real[:1200], real[1200:], None, rng)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(approximate, "MOST", 0.02)
-        search = Search.run(made, pool.rows, 8, 0.05, rng, 1 << 30)
-    low, high = search.sample.metrics(made, pool, 0.01, 1 << 30)["near_copy_share"].interval
+        search = ApproximateSearch.run(made, pool.rows, 8, 0.05, rng, 1 << 30)
+    low, high = search.metrics("tables", pool.training, 0.01, rng)["near_copy_share"].interval
     assert low < 0.1 < high
     scale = float(np.median(within(pool.rows, 1).distances))
     assert search.distances.scale == pytest.approx(scale, rel=0.02)

@@ -4,6 +4,8 @@ from scipy import stats
 
 from byheart.auditing import controls
 from byheart.auditing.permutation import Units
+from byheart.auditing.pool import Sample
+from byheart.auditing.search import ExactSearch
 from byheart.distances.neighbours import two_way, within
 
 
@@ -55,7 +57,8 @@ def test_mean_difference_by_definition():
 def pooled(train, heldout, generated):
     real = np.concatenate([train, heldout])
     training = np.arange(len(real)) < len(train)
-    return two_way(generated, real, 8).forward, within(real, 8), training
+    table = two_way(generated, real, 8)
+    return Sample(table.forward, table.backward, within(real, 8)), training
 
 
 def test_a_model_trained_on_the_heldout_set_is_noticed():
@@ -121,9 +124,7 @@ def test_a_wrong_encoding_is_named(cause):
 def compare(real, generated, rng):
     flat = real.reshape(len(real), -1)
     made = np.ascontiguousarray(generated.reshape(len(generated), -1))
-    scale = float(np.median(within(flat, 1).distances))
-    forward = two_way(made, flat, 8).forward
-    return controls.comparability(flat, made, forward, scale, (6, 6, 3), rng)
+    return controls.comparability(ExactSearch.run(made, flat, 8, 1 << 30), (6, 6, 3), rng)
 
 
 @pytest.mark.parametrize("spoil", [lambda x: x, lambda x: x + 0.1, lambda x: x**1.2])

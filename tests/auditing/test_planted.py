@@ -5,19 +5,12 @@ from bench import Bench
 from byheart.auditing import planted
 from byheart.auditing.family import family, over_generated
 from byheart.auditing.permutation import evaluate, pool_p_values
+from byheart.auditing.result import Planted
 from byheart.distances.neighbours import two_way
 
 
-def setting(bench: Bench, generated_rows: int = 100, neighbours: int = 32) -> planted.Planting:
-    return planted.Planting(
-        real=bench.pool.rows,
-        generated_rows=generated_rows,
-        neighbours=neighbours,
-        scores=bench.scores,
-        units=bench.pool.units,
-        scale=bench.distances.scale,
-        level=0.05,
-    )
+def planting(bench: Bench) -> Planted:
+    return planted.planted(bench.search, bench.pool.units, 0.05, np.random.default_rng(1))
 
 
 def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
@@ -27,7 +20,7 @@ def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
     copies = bench.pool.rows[:9] + 0.05
     near = two_way(copies, bench.pool.rows, 110).forward
     longer = Bench.of(train, heldout, np.concatenate([generated, copies]), k=110)
-    trials = planted._Trials(setting(bench), np.arange(9), near, *[np.empty((0, 0))] * 2, [])
+    trials = planted._Trials(bench.search, 0.05, np.arange(9), near, *[np.empty((0, 0))] * 2, [])
     scores = trials._scores(near)
     for name in ("distance", "ratio", "negative_margin"):
         np.testing.assert_array_equal(getattr(scores, name), getattr(longer.scores, name))
@@ -52,7 +45,7 @@ def test_the_light_group_decides_nothing(seed):
 def test_power_grows_with_copies_and_falls_with_noise():
     rng = np.random.default_rng(0)
     bench = Bench.of(*(rng.normal(size=(size, 6)) for size in (200, 200, 150)))
-    found = planted.planted(setting(bench), np.random.default_rng(1))
+    found = planting(bench)
     assert found.noise == planted.NOISES
     smallest = found.minimum_detectable_share
     assert smallest[0] is not None
@@ -70,7 +63,7 @@ def test_a_larger_heldout_set_sees_fewer_copies():
 
     def smallest(heldout_rows: int) -> float:
         sets = (rng.normal(size=(size, 6)) for size in (100, heldout_rows, 100))
-        found = planted.planted(setting(Bench.of(*sets)), np.random.default_rng(1))
+        found = planting(Bench.of(*sets))
         share = found.minimum_detectable_share[found.noise.index(planted.GATE_NOISE)]
         assert share is not None
         return share
@@ -80,7 +73,7 @@ def test_a_larger_heldout_set_sees_fewer_copies():
 
 def test_equal_rows_can_be_planted_without_a_scale():
     bench = Bench.of(np.ones((20, 2)), np.ones((20, 2)), np.ones((20, 2)))
-    found = planted.planted(setting(bench), np.random.default_rng(0))
+    found = planting(bench)
     assert found.minimum_detectable_share == (None,) * len(planted.NOISES)
 
 

@@ -15,16 +15,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byheart import intervals
+from byheart.auditing import search
 from byheart.auditing.metrics.tables import from_sample
-from byheart.auditing.pool import Distances, Pool
+from byheart.auditing.pool import Distances, Sample
 from byheart.auditing.result import Approximation, Metric, Recall
-from byheart.distances.index import Index
-from byheart.distances.neighbours import Neighbours, two_way
+from byheart.auditing.search import Search
+from byheart.distances.index import Index, index_memory
+from byheart.distances.neighbours import Neighbours, bytes_listed, bytes_within, two_way
 from byheart.distances.recheck import squared_distances
 from byheart.distances.rows import Chosen, Rows
 from byheart.distances.tiles import without
@@ -49,103 +52,62 @@ ON_SAMPLE = (
 WITHHELD = ("authenticity", "c_t")
 
 
+@final
 @dataclass(frozen=True)
-class Sample:
-    """Random rows with their true neighbours."""
-
-    generated: NDArray[np.intp]  # (a,) numbers of generated rows
-    real: NDArray[np.intp]  # (b,) numbers of real rows, in the order of the pool
-    forward: Neighbours  # (a, k) nearest real rows of the generated ones
-    backward: Neighbours  # (b, 1) nearest generated row of the real ones
-    among_real: Neighbours  # (b, k) nearest other real rows of the real ones
-
-    @classmethod
-    def search(
-        cls,
-        generated: NDArray[np.intp],
-        real: NDArray[np.intp],
-        made: Rows,
-        rows: Rows,
-        k: int,
-        max_memory: int,
-    ) -> Sample:
-        """Find the chosen rows' neighbours among all generated rows `made` and all real `rows`."""
-        ours, theirs = made[generated], rows[real]
-        forward = two_way(ours, rows, k, max_memory=max_memory).forward
-        backward = two_way(theirs, made, 1, max_memory=max_memory).forward
-        among = two_way(theirs, rows, k + 1, max_memory=max_memory).forward
-        table = without((among.distances, among.indices), real)
-        return cls(generated, real, forward, backward, Neighbours(*table))
-
-    def metrics(self, made: Rows, pool: Pool, level: float, max_memory: int) -> dict[str, Metric]:
-        """Return the metrics that the sample estimates."""
-        return from_sample(
-            self.forward,
-            self.backward,
-            self.among_real,
-            pool.training,
-            Chosen(made, self.generated),
-            pool.rows,
-            level,
-            max_memory,
-        )
-
-
-@dataclass(frozen=True)
-class Search:
-    """An index, how much of it is read, the tables that it gave, and their recall."""
+class ApproximateSearch(Search):
+    """The tables that an index gave, how much of it is read, and their recall on a sample."""
 
     index: Index
     target: int  # real rows that a generated row meets at least
-    distances: Distances
+    sampled: NDArray[np.intp]  # (a,) the generated rows of the sample
     sample: Sample
-    approximation: Approximation
+    recalled: Approximation
 
     @classmethod
     def run(
         cls,
-        made: Rows,
+        generated: Rows,
         real: Rows,
         k: int,
         level: float,
         rng: np.random.Generator,
         max_memory: int,
-    ) -> Search:
+    ) -> ApproximateSearch:
         """Find neighbours between generated rows (m, d) and shuffled real rows (N, d), and measure.
 
         level: of the intervals of the recall; max_memory: bytes, as for `two_way`.
         """
-        generated, others = (rng.permutation(len(rows)) for rows in (made, real))
-        index = Index(real, made, rng, max_memory=max_memory)
+        ours, theirs = (rng.permutation(len(rows)) for rows in (generated, real))
+        index = Index(real, generated, rng, max_memory=max_memory)
         # Of few rows the two samples share some, and the share that is read is chosen a bit low.
-        aim = Sample.search(generated[-AIMED:], others[-AIMED:], made, real, 2, max_memory)
-        targets = _targets(index, aim, made)
-        table = index.two_way(made, k, targets[0])
+        aim = ours[-AIMED:], theirs[-AIMED:]
+        targets = _targets(index, generated, *aim, max_memory)
+        table = index.two_way(generated, k, targets[0])
         among_real = index.within(k, targets[1])
-        sample = Sample.search(generated[:SAMPLED], others[:SAMPLED], made, real, k, max_memory)
+        ours, theirs = ours[:SAMPLED], theirs[:SAMPLED]
+        sample = _sample(ours, theirs, generated, real, k, max_memory)
         found = Approximation(
             lists=index.lists,
             read_by_generated=targets[0] / len(real),
             read_by_real=targets[1] / len(real),
-            forward=recall(
-                _part(table.forward, sample.generated),
-                sample.forward,
-                made,
-                real,
-                sample.generated,
-                level,
-            ),
-            backward=recall(
-                _part(table.backward, sample.real), sample.backward, real, made, sample.real, level
-            ),
-            among_real=recall(
-                _part(among_real, sample.real), sample.among_real, real, real, sample.real, level
-            ),
+            forward=recall(table.forward, sample.forward, generated, real, ours, level),
+            backward=recall(table.backward, sample.backward, real, generated, theirs, level),
+            among_real=recall(among_real, sample.among_real, real, real, theirs, level),
             sampled=ON_SAMPLE,
             withheld=WITHHELD,
         )
         distances = Distances.of(table, among_real, sample.among_real.distances[:, 0])
-        return cls(index, targets[0], distances, sample, found)
+        return cls(generated, real, max_memory, distances, index, targets[0], ours, sample, found)
+
+    @property
+    def exact(self) -> Sample:
+        """Random rows with their true neighbours."""
+        return self.sample
+
+    @property
+    def approximation(self) -> Approximation:
+        """How much was read, and the recall."""
+        return self.recalled
 
     def nearest(self, rows: Rows, k: int) -> Neighbours:
         """Return the k nearest real rows found of each row (q, d), as for generated ones."""
@@ -153,7 +115,7 @@ class Search:
 
     def warnings(self) -> list[str]:
         """Return one line when a recall at 1 is low, else nothing."""
-        found = self.approximation
+        found = self.recalled
         lowest = min(part.at_1 for part in (found.forward, found.backward, found.among_real))
         if lowest >= WARNING:
             return []
@@ -164,6 +126,30 @@ class Search:
             "An exact audit (without --approximate) misses none"
         ]
 
+    def metrics(
+        self, chosen: str, training: NDArray[np.bool_], level: float, rng: np.random.Generator
+    ) -> dict[str, Metric]:
+        """Return the metrics that the sample estimates, which are never all, and draw nothing."""
+        made = Chosen(self.generated, self.sampled)
+        return from_sample(self.sample, training, made, self.real, level, self.max_memory)
+
+
+def _sample(
+    ours: NDArray[np.intp],
+    theirs: NDArray[np.intp],
+    generated: Rows,
+    real: Rows,
+    k: int,
+    max_memory: int,
+) -> Sample:
+    """Find the true neighbours of some generated rows and of some real rows."""
+    some, others = generated[ours], real[theirs]
+    forward = two_way(some, real, k, max_memory=max_memory).forward
+    backward = two_way(others, generated, 1, max_memory=max_memory).forward
+    among = two_way(others, real, k + 1, max_memory=max_memory).forward
+    table = without((among.distances, among.indices), theirs)
+    return Sample(forward, backward, Neighbours(*table), theirs)
+
 
 def recall(
     found: Neighbours,
@@ -173,18 +159,19 @@ def recall(
     rows: NDArray[np.intp],
     level: float,
 ) -> Recall:
-    """Return which share of the `exact` neighbours (q, k) of x[rows] in y was `found`, (q, k).
+    """Return which share of the `exact` neighbours (q, k) of x[rows] in y was `found`.
 
+    found: (n, k) neighbours of all rows of x; rows: (q,).
     Wilson intervals; at k one of a mean of shares, which varies no more than a proportion of
     q rows does.
     """
     count, k = exact.indices.shape
     queries = np.repeat(rows, k)
 
-    def measured(table: Neighbours) -> NDArray[np.float64]:
-        return squared_distances(x, y, queries, table.indices.ravel()).reshape(count, k)
+    def measured(indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        return squared_distances(x, y, queries, indices.ravel()).reshape(count, k)
 
-    ours, true = measured(found), measured(exact)
+    ours, true = measured(found.indices[rows]), measured(exact.indices)
     first = float((ours.min(axis=1) <= true.min(axis=1)).mean())
     all_k = float((ours <= true.max(axis=1)[:, None]).mean())
     return Recall(
@@ -196,14 +183,24 @@ def recall(
     )
 
 
-def _targets(index: Index, aim: Sample, made: Rows) -> tuple[int, int]:
-    """Return how many real rows a generated row has to meet, and how many a real row."""
+def _targets(
+    index: Index,
+    generated: Rows,
+    ours: NDArray[np.intp],
+    theirs: NDArray[np.intp],
+    max_memory: int,
+) -> tuple[int, int]:
+    """Return how many real rows a generated row has to meet, and how many a real row.
+
+    Decided by some generated rows, `ours`, and some real ones, `theirs`.
+    """
     real = index.real
+    aim = _sample(ours, theirs, generated, real, 2, max_memory)
     from_generated = [
-        index.read_before(Chosen(made, aim.generated), aim.forward.indices),
-        index.read_before(Chosen(made, aim.backward.indices[:, 0]), aim.real[:, None]),
+        index.read_before(Chosen(generated, ours), aim.forward.indices),
+        index.read_before(Chosen(generated, aim.backward.indices[:, 0]), theirs[:, None]),
     ]
-    from_real = [index.read_before(Chosen(real, aim.real), aim.among_real.indices)]
+    from_real = [index.read_before(Chosen(real, theirs), aim.among_real.indices)]
     top = max(1, math.ceil(MOST * len(real)))
     wanted = [
         max(int(np.quantile(part, AIM, method="higher")) + 1 for part in parts)
@@ -212,5 +209,15 @@ def _targets(index: Index, aim: Sample, made: Rows) -> tuple[int, int]:
     return min(wanted[0], top), min(wanted[1], top)
 
 
-def _part(table: Neighbours, rows: NDArray[np.intp]) -> Neighbours:
-    return Neighbours(table.distances[rows], table.indices[rows])
+def bytes_index(real: int, dimension: int, itemsize: int, k: int) -> tuple[int, int]:
+    """Return the bytes of the index and the sample, and the most that making the index takes."""
+    held, making = index_memory(real, dimension)
+    # The sample: rows searched again, their exact tables, and where those lie.
+    row = 4 * bytes_listed(k) + bytes_within(1, k) + 2 * dimension * itemsize
+    return held + 2 * SAMPLED * row, making
+
+
+def bytes_search(real: int, generated: int, k: int) -> tuple[int, int]:
+    """Return the bytes as of an exact search, with short lists and lists of the index."""
+    between, among = search.bytes_search(real, generated, k)
+    return between + 80 * real + 24 * generated, among + 80 * real

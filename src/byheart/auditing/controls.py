@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from byheart.auditing.copies import REPRODUCED_RATIO, excess_p_value
-from byheart.auditing.permutation import Group, Units, pool_p_values
+from byheart.auditing.copies import excess_p_value, reproduces
+from byheart.auditing.permutation import Group, Units, bytes_evaluate, pool_p_values
+from byheart.auditing.pool import Sample
 from byheart.auditing.result import Comparability, ControlTest, Duplicates, Independence
+from byheart.auditing.search import Search
 from byheart.auditing.statistics import Labels, LinearRank, Statistic, area_weights
 from byheart.distances.neighbours import Neighbours, two_way
 from byheart.distances.rows import Chosen, Rows, extent, row_blocks
-from byheart.distances.tiles import DEFAULT_MEMORY
 
 Floats = NDArray[np.float64]
 AGREEMENT_NEIGHBOURS = 5
@@ -128,20 +129,16 @@ class Reproduction:
 
 
 def reproduction(
-    forward: Neighbours,
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    target: NDArray[np.bool_],
-    rows: NDArray[np.intp] | None = None,
+    sample: Sample, training: NDArray[np.bool_], target: NDArray[np.bool_]
 ) -> Reproduction:
     """Compare generated with training rows as reproducers of the `target` rows, (N,) bool.
 
     A fresh row of the law of T would reproduce another row as often as the rows of T do.
-    rows: the real rows that `among_real` is about, None for all.
+    training: (N,) True for training rows.
     """
-    sources = training if rows is None else training[rows]
+    forward, among_real = sample.forward, sample.among_real
     by_generated = reproduces(forward) & target[forward.indices[:, 0]]
-    by_train = (reproduces(among_real) & target[among_real.indices[:, 0]])[sources]
+    by_train = (reproduces(among_real) & target[among_real.indices[:, 0]])[training[sample.real]]
     hits, chance = int(by_generated.sum()), int(by_train.sum())
     return Reproduction(
         hits / len(by_generated),
@@ -150,25 +147,12 @@ def reproduction(
     )
 
 
-def reproduces(table: Neighbours) -> NDArray[np.bool_]:
-    """Return which rows (q,) lie within a third of the way: D₁/D₂ ≤ 1/3, two twins excepted."""
-    nearest, second = table.distances[:, 0], table.distances[:, 1]
-    return np.asarray((nearest <= REPRODUCED_RATIO * second) & (second > 0))
-
-
-def independence(
-    forward: Neighbours,
-    among_real: Neighbours,
-    training: NDArray[np.bool_],
-    level: float,
-    rows: NDArray[np.intp] | None = None,
-) -> Independence:
+def independence(sample: Sample, training: NDArray[np.bool_], level: float) -> Independence:
     """Compare how often generated rows and training rows reproduce a held-out row.
 
     Independence of the held-out set cannot be proved; this finds the model that was trained on it.
-    rows: as for `reproduction`.
     """
-    found = reproduction(forward, among_real, training, ~training, rows)
+    found = reproduction(sample, training, ~training)
     return Independence(
         found.generated_share, found.train_share, found.p_value, found.p_value > level
     )
@@ -187,6 +171,16 @@ def duplicates(train: Rows, heldout: Rows) -> Duplicates:
     return Duplicates(len(pairs), tuple(pairs[:SHOWN_DUPLICATES]))
 
 
+def warnings(found: Duplicates) -> list[str]:
+    """Return one line when there are duplicates, else nothing."""
+    if not found.count:
+        return []
+    return [
+        f"{found.count:,} held-out rows are equal to a training row; they are kept, which keeps "
+        "the test exact, but a copy of them shows nothing"
+    ]
+
+
 def _digests(rows: Rows) -> Iterator[bytes]:
     for block in row_blocks(*rows.shape):
         for row in rows[block] + 0.0:  # adding zero turns -0.0 into 0.0
@@ -194,28 +188,21 @@ def _digests(rows: Rows) -> Iterator[bytes]:
 
 
 def comparability(
-    real: Rows,
-    generated: Rows,
-    forward: Neighbours,
-    scale: float,
-    sample_shape: tuple[int, ...],
-    rng: np.random.Generator,
-    max_memory: int | None = None,
+    search: Search, sample_shape: tuple[int, ...], rng: np.random.Generator
 ) -> Comparability:
     """Compare the distance generated → real with that among real rows, and look for the cause.
 
-    scale: median distance between nearest real rows. The usual re-encodings are tried on a few
-    rows; one that brings the generated samples to less than half their distance is the cause.
-    max_memory: bytes, as for `two_way`.
+    The usual re-encodings are tried on a few rows; one that brings the generated samples to less
+    than half their distance is the cause.
     """
-    typical = float(np.median(forward.distances[:, 0]))
+    scale, memory = search.distances.scale, search.max_memory
+    typical = float(np.median(search.exact.forward.distances[:, 0]))
     ratio = 1.0 if typical == 0 else (typical / scale if scale > 0 else DISTANCE_RATIO_LIMIT)
     cause = None
     if ratio > 1:
-        fakes, reals = COMPARED
-        some = generated[rng.permutation(len(generated))[:fakes]].astype(np.float64)
+        (fakes, reals), (made, real) = COMPARED, (search.generated, search.real)
+        some = made[rng.permutation(len(made))[:fakes]].astype(np.float64)
         against: Rows = Chosen(real, rng.permutation(len(real))[:reals], np.float64)
-        memory = DEFAULT_MEMORY if max_memory is None else max_memory
         if against.nbytes <= memory // 4:
             against, memory = against[:], memory - against.nbytes
         before = _typical_distance(some, against, memory)
@@ -261,3 +248,19 @@ def _reencodings(
         yield "in reverse channel order (BGR for RGB)", images[..., ::-1].reshape(rows.shape)
         first = rows.reshape(-1, channels, height, width)
         yield "stored channels first", np.moveaxis(first, 1, -1).reshape(rows.shape)
+
+
+def bytes_exchangeability(real: int, dimension: int, relabellings: int) -> int:
+    """Return the bytes of the projected rows and of what is evaluated on them."""
+    projected = real * (min(dimension, PROJECTIONS) * 24 + 60)
+    return projected + bytes_evaluate(real, relabellings)
+
+
+def bytes_duplicates(train: int) -> int:
+    """Return the bytes of the digests of the training rows."""
+    return 160 * train
+
+
+def bytes_comparability(generated: int, dimension: int) -> int:
+    """Return the bytes of the compared generated rows and their re-encodings, in float64."""
+    return 4 * 8 * min(COMPARED[0], generated) * dimension

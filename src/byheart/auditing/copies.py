@@ -32,7 +32,7 @@ from byheart import intervals
 from byheart.auditing.pool import Points, Pool
 from byheart.auditing.result import CopiedPair, Copies
 from byheart.auditing.statistics import berk_jones, ladder, log_upper_tail
-from byheart.distances.neighbours import TwoWay
+from byheart.distances.neighbours import Neighbours, TwoWay
 
 Floats = NDArray[np.float64]
 REPRODUCED_RATIO = 1 / 3
@@ -148,6 +148,12 @@ def excess_p_value(train_hits: int, heldout_hits: int, train: int, heldout: int)
     """
     hits = train_hits + heldout_hits
     return float(np.exp(log_upper_tail(train + heldout, train, hits)[train_hits]))
+
+
+def reproduces(table: Neighbours) -> NDArray[np.bool_]:
+    """Return which rows (q,) lie within a third of the way: D₁/D₂ ≤ 1/3, two twins excepted."""
+    nearest, second = table.distances[:, 0], table.distances[:, 1]
+    return np.asarray((nearest <= REPRODUCED_RATIO * second) & (second > 0))
 
 
 def find(

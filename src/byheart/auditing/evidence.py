@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from byheart.auditing.membership import membership_curve
 from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.result import Copies, Evidence, Match
+from byheart.auditing.sets import Sets
 from byheart.distances.rows import extent
 from byheart.samples import Encoded, Role, Samples
 
@@ -21,15 +22,14 @@ def gather(
     pool: Pool,
     distances: Distances,
     encoded: Encoded,
-    train: Samples,
-    heldout: Samples,
-    generated: Samples,
+    sets: Sets,
 ) -> Evidence:
-    """Collect the evidence of one audit.
+    """Collect the evidence of one audit that has a held-out set.
 
     Training matches are the listed pairs, or the closest ones when none is listed; held-out
     matches are the closest ones.
     """
+    assert sets.heldout is not None
     pairs = copies.pairs[:SHOWN_MATCHES]
     train_rows = encoded.display_rows("train", [p.train_index for p in pairs])
     copied_by = encoded.display_rows("generated", [p.generated_index for p in pairs])
@@ -45,7 +45,7 @@ def gather(
         real = [pool.set_index(int(row)) for row in rows]
         made = [int(g) for g in distances.table.backward.indices[rows, 0]]
         return tuple(
-            Match(shown, copy, samples.row_name(i), generated.row_name(g), float(s), None)
+            Match(shown, copy, samples.row_name(i), sets.generated.row_name(g), float(s), None)
             for shown, copy, i, g, s in zip(
                 encoded.display_rows(role, real),
                 encoded.display_rows("generated", made),
@@ -60,8 +60,8 @@ def gather(
         sample_kind=encoded.kind,
         columns=encoded.columns,
         value_range=extent(encoded.train),
-        train_matches=train_matches or closest("train", train, points.training),
-        heldout_matches=closest("heldout", heldout, ~points.training),
+        train_matches=train_matches or closest("train", sets.train, points.training),
+        heldout_matches=closest("heldout", sets.heldout, ~points.training),
         train_distances=_thinned(points.train_distance),
         heldout_distances=_thinned(points.heldout_distance),
         membership_curve=_thinned_curve(points),

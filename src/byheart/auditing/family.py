@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.auditing.permutation import Group, Pooled, evaluate, pool_p_values
+from byheart.auditing.permutation import Group, Pooled, bytes_evaluate, evaluate, pool_p_values
 from byheart.auditing.pool import Distances, Pool
 from byheart.auditing.scores import Scores
 from byheart.auditing.statistics import (
@@ -26,6 +26,7 @@ from byheart.auditing.statistics import (
     Statistic,
     TailCount,
     area_weights,
+    bytes_kernel,
     savage_weights,
 )
 from byheart.distances.kernels import BANDWIDTH_MULTIPLES
@@ -94,14 +95,20 @@ class FamilyTest:
 
 
 def run(
-    pool: Pool, distances: Distances, scores: Scores, relabellings: int, rng: np.random.Generator
+    pool: Pool, distances: Distances, relabellings: int, rng: np.random.Generator
 ) -> FamilyTest:
     """Test the null hypothesis that the rows of T and H are exchangeable given G."""
     forward = distances.table.forward
     groups = family(
-        scores,
+        distances.scores,
         int(pool.training.sum()),
         over_generated(forward, distances.bandwidths, len(pool.rows)),
     )
     observed, swapped = evaluate(groups, pool.units.relabellings(relabellings, rng))
     return FamilyTest(pool_p_values(groups, observed), pool_p_values(groups, swapped).p_value)
+
+
+def bytes_run(real: int, generated: int, k: int, relabellings: int) -> int:
+    """Return the bytes of kernels, orders and weights of the family, and of what is evaluated."""
+    kernels = len(BANDWIDTH_MULTIPLES) * bytes_kernel(generated, k)
+    return kernels + 160 * real + bytes_evaluate(real, relabellings)

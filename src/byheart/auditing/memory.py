@@ -1,34 +1,29 @@
 """How much memory an audit needs, and how a limit is shared out.
 
-What has to be in memory whatever the inputs: the interpreter with its libraries, the neighbour
-tables (k distances and indices of each generated and each real row) with the short lists they are
-made from, a kernel row per generated row and bandwidth, scores and orders of the real rows, blocks
-of labels, the values of B relabellings, and the planted copies. The rest is working memory of the
-searches, which run faster with more of it and give the same answers with little. Rows themselves
-are read in blocks from where they lie; they are copied into memory only where the limit has room.
+What has to be in memory whatever the inputs is stated by each stage beside its code, in functions
+`bytes_...`, and the least that a search works in by `..._memory`; here they are added up where they
+stand together, and the largest is taken where they follow each other. Searches run faster with more
+memory and give the same answers with little. Rows themselves are read in blocks from where they
+lie; they are copied into memory only where the limit has room.
 
-The terms are upper bounds counted from the arrays, each in bytes; `tests/auditing/test_memory.py`
-compares the sum with what a process really takes.
+The terms are upper bounds counted from the arrays; `tests/auditing/test_memory.py` compares the sum
+with what a process really takes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from byheart.auditing import planted
-from byheart.auditing.approximate import SAMPLED
-from byheart.auditing.controls import COMPARED, PROJECTIONS
-from byheart.auditing.permutation import BLOCK_CELLS
-from byheart.distances.index import index_memory, list_count, working_memory
-from byheart.distances.kernels import BANDWIDTH_MULTIPLES
+from byheart.auditing import approximate, controls, family, planted, search
+from byheart.auditing.pool import bytes_pool, bytes_tables
+from byheart.auditing.statistics import bytes_tails
+from byheart.distances.index import list_count, working_memory
 from byheart.distances.shards import task_memory
 from byheart.distances.tiles import least_memory
 from byheart.errors import UsageError
 
 _PROCESS = 80 << 20  # the interpreter, its libraries, BLAS buffers, and what malloc keeps
 _RAY = 96 << 20  # what the client of a cluster takes in the process
-_STATISTICS = 32  # in the family, roundly
-_POOLED = 32 + 110  # per real row: order, group, label; the tails kept by `log_upper_tail`
 
 
 @dataclass(frozen=True)
@@ -58,52 +53,37 @@ class Audit:
 
     def beside_searches(self) -> int:
         """Return the most that stands in memory beside the working memory of a search."""
-        n, m, k = self.real_rows, self.generated_rows, self.k
-        table, lists, ties = 16 * k, 8 * (k + 8) + 8, 64
-        pooled = _POOLED * n
-        forward = m * (table + lists + ties) + n * (24 + ties)
-        among = m * table + 16 * n + n * (table + lists + ties)
-        copies = min(planted.POOL, n)
-        planting = (
-            self._tables()
-            + n * (planted.REPEATS + planted.RELABELLINGS)
-            + copies * (self.dimension * self.itemsize + table + lists + ties)
+        n, m, d, k = self.real_rows, self.generated_rows, self.dimension, self.k
+        held, making, passes = 0, 0, search.bytes_search(n, m, k)
+        if self.approximate:
+            held, making = approximate.bytes_index(n, d, self.itemsize, k)
+            passes = approximate.bytes_search(n, m, k)
+        after = max(
+            planted.bytes_planted(n, d, self.itemsize, k), controls.bytes_comparability(m, d)
         )
-        compared = self._tables() + 4 * 8 * min(COMPARED[0], m) * self.dimension
-        indexed, making = index_memory(n, self.dimension) if self.approximate else (0, 0)
-        if self.approximate:  # short lists of real rows, and the lists of the generated ones
-            forward += 80 * n + 24 * m
-            among += 80 * n
-            # The sample: rows searched again, their exact tables, and where those lie.
-            indexed += 2 * SAMPLED * (5 * table + lists + ties + 2 * self.dimension * self.itemsize)
-        most = max(making, indexed + max(forward, among, planting, compared))
-        return self._process() + pooled + most
+        most = max(making, held + max(*passes, bytes_tables(n, m, k) + after))
+        return self._always() + most
 
     def minimum(self) -> int:
         """Return the smallest limit under which the audit runs."""
-        n, m, k = self.real_rows, self.generated_rows, self.k
-        cells = min(250 * n, max(BLOCK_CELLS, 16 * n))
-        values = _STATISTICS * (self.permutations + 1) * 64
-        kernels = 4 * m * k * len(BANDWIDTH_MULTIPLES)  # shares; the table holds the indices
-        relabelling = kernels + n * 160 + cells * 24 + values
-        projecting = n * (min(self.dimension, PROJECTIONS) * 24 + 60) + cells * 24 + values
-        counting = 160 * self.train_rows  # digests of the training rows
-        trial = n * (planted.REPEATS + planted.RELABELLINGS + planted.TRIAL_BYTES)
-        others = self._tables() + max(relabelling, projecting, counting, trial)
-        least = least_memory(max(m, n), self.dimension, k)
+        n, m, d, k = self.real_rows, self.generated_rows, self.dimension, self.k
+        stages = max(
+            family.bytes_run(n, m, k, self.permutations),
+            controls.bytes_exchangeability(n, d, self.permutations),
+            controls.bytes_duplicates(self.train_rows),
+            planted.bytes_trial(n),
+        )
+        least = least_memory(max(m, n), d, k)
         if self.approximate:
-            least = max(least, working_memory(max(m, n), self.dimension, list_count(n)))
+            least = max(least, working_memory(max(m, n), d, list_count(n)))
         if self.sharded:
-            least = max(least, task_memory(1, self.dimension, self.itemsize, k, k))
-        return max(self.beside_searches() + least, self._process() + _POOLED * n + others)
+            least = max(least, task_memory(1, d, self.itemsize, k, k))
+        return max(self.beside_searches() + least, self._always() + bytes_tables(n, m, k) + stages)
 
-    def _process(self) -> int:
-        """Bytes of the process before it has read or computed anything."""
-        return _PROCESS + self.held + _RAY * self.sharded
-
-    def _tables(self) -> int:
-        """Bytes of the neighbour tables and the scores."""
-        return 16 * self.k * (self.real_rows + self.generated_rows) + 48 * self.real_rows
+    def _always(self) -> int:
+        """Bytes of the process before it has computed anything, and of the pool."""
+        pooled = bytes_pool(self.real_rows) + bytes_tails(self.real_rows)
+        return _PROCESS + self.held + _RAY * self.sharded + pooled
 
 
 @dataclass(frozen=True)

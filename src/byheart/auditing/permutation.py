@@ -22,6 +22,7 @@ from byheart.auditing.statistics import Labels, Statistic
 
 Floats = NDArray[np.float64]
 BLOCK_CELLS = 1 << 20  # labels evaluated at a time, over all rows
+_STATISTICS = 32  # in the family, roundly
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,9 @@ def evaluate(
     values = np.concatenate(both, axis=2)  # (statistics, 2, columns)
     ends = np.cumsum([len(group.statistics) for group in groups])[:-1]
     return np.split(values[:, 0], ends), np.split(values[:, 1], ends)
+
+
+def bytes_evaluate(real: int, relabellings: int) -> int:
+    """Return the bytes of a block of labels, and of the values on all columns with their ranks."""
+    cells = min(250 * real, max(BLOCK_CELLS, 16 * real))
+    return 24 * cells + 64 * _STATISTICS * (relabellings + 1)

@@ -18,7 +18,7 @@ but the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,10 +31,11 @@ from byheart.auditing.heap import give_back
 from byheart.auditing.permutation import Units, pool_p_values
 from byheart.auditing.result import Planted
 from byheart.auditing.scores import Scores, relative_scores
+from byheart.auditing.search import Search
 from byheart.auditing.statistics import Labels
-from byheart.distances.neighbours import Neighbours, two_way
-from byheart.distances.rows import Array, Rows, row_blocks
-from byheart.distances.tiles import DEFAULT_MEMORY, thread_count
+from byheart.distances.neighbours import Neighbours, bytes_within
+from byheart.distances.rows import Array, row_blocks
+from byheart.distances.tiles import thread_count
 
 Floats = NDArray[np.float64]
 NOISES = (0.25, 0.5, 1.0)
@@ -46,42 +47,29 @@ ALLOWED_MISSES = 2  # of 40
 POOL = 2000  # real rows that have a planted copy ready
 # Working memory of one repeat, per real row: half of the labels, ranked, in 8 and in 32 bits, and
 # new scores with their orders.
-TRIAL_BYTES = 5 * RELABELLINGS // 2 + 160
+_TRIAL_BYTES = 5 * RELABELLINGS // 2 + 160
 
 
-@dataclass(frozen=True)
-class Planting:
-    """The arrays that every repeat shares."""
+def planted(search: Search, units: Units, level: float, rng: np.random.Generator) -> Planted:
+    """Measure the power against planted copies at each noise, by search over the number k.
 
-    real: Rows  # (N, d)
-    generated_rows: int
-    neighbours: int  # real rows that a planted row is compared with
-    scores: Scores  # (N,) before planting
-    units: Units
-    scale: float  # median distance between nearest real rows
-    level: float
-    max_memory: int | None = None  # of each search, as for `two_way`, and so is the engine
-    engine: str = "serial"
-    search: Callable[[Rows, int], Neighbours] | None = None  # instead of an exact one
-
-
-def planted(setting: Planting, rng: np.random.Generator) -> Planted:
-    """Measure the power against planted copies at each noise, by search over the number k."""
-    training_rows = int(setting.units.training[setting.units.group].sum())
-    rows = rng.permutation(len(setting.real))[:POOL]
+    search, units: of the audit; level: of its test.
+    """
+    training_rows = int(units.training[units.group].sum())
+    rows = rng.permutation(len(search.real))[:POOL]
     # The pool has to hold enough rows of T', also where chance gives it fewer than its share.
-    ready = training_rows * len(rows) // len(setting.real)
+    ready = training_rows * len(rows) // len(search.real)
     grid = _grid(min(training_rows // 2, ready * 4 // 5))
-    observed = setting.units.draw(REPEATS, rng)
-    shared = setting.units.draw(_relabellings(setting.level), rng)
+    observed = units.draw(REPEATS, rng)
+    shared = units.draw(_relabellings(level), rng)
     priorities = [rng.permutation(len(rows)) for _ in range(REPEATS)]
     directions = rng.bit_generator.state
     powers, minima = [], []
     guess = int(np.searchsorted(grid, 12))
     for noise in NOISES:
         rng.bit_generator.state = directions  # the same at each noise, and never all in memory
-        near = _nearest(setting, rows, noise, rng)
-        trials = _Trials(setting, rows, near, observed, shared, priorities)
+        near = _nearest(search, rows, noise, rng)
+        trials = _Trials(search, level, rows, near, observed, shared, priorities)
         power, smallest = _search(trials, grid, guess)
         powers.append(power)
         minima.append(smallest)
@@ -90,7 +78,7 @@ def planted(setting: Planting, rng: np.random.Generator) -> Planted:
     return Planted(
         noise=NOISES,
         training_share=tuple(grid[j] / training_rows for j in tried),
-        generated_share=tuple(grid[j] / (grid[j] + setting.generated_rows) for j in tried),
+        generated_share=tuple(grid[j] / (grid[j] + len(search.generated)) for j in tried),
         power=tuple(tuple(power[j] for j in tried) for power in powers),
         minimum_detectable_share=tuple(
             None if j is None else grid[j] / training_rows for j in minima
@@ -99,25 +87,16 @@ def planted(setting: Planting, rng: np.random.Generator) -> Planted:
 
 
 def _nearest(
-    setting: Planting, rows: NDArray[np.intp], noise: float, rng: np.random.Generator
+    search: Search, rows: NDArray[np.intp], noise: float, rng: np.random.Generator
 ) -> Neighbours:
     """Return the nearest real rows of noisy copies of the real rows `rows`."""
-    dimension = setting.real.shape[1]
-    spread = noise * setting.scale / np.sqrt(dimension)
-    copies: Array = np.empty((len(rows), dimension), setting.real.dtype)
+    dimension = search.real.shape[1]
+    spread = noise * search.distances.scale / np.sqrt(dimension)
+    copies: Array = np.empty((len(rows), dimension), search.real.dtype)
     for block in row_blocks(*copies.shape):
-        original = setting.real[rows[block]]
+        original = search.real[rows[block]]
         copies[block] = original + spread * rng.normal(size=original.shape)
-    if setting.search is not None:
-        return setting.search(copies, setting.neighbours)
-    found = two_way(
-        copies,
-        setting.real,
-        setting.neighbours,
-        max_memory=setting.max_memory,
-        engine=setting.engine,
-    )
-    return found.forward
+    return search.nearest(copies, search.distances.table.forward.indices.shape[1])
 
 
 def _grid(top: int) -> list[int]:
@@ -137,7 +116,8 @@ def _relabellings(level: float) -> int:
 class _Trials:
     """Repeats at one noise: the planted rows are ready, only their number varies."""
 
-    setting: Planting
+    search: Search
+    level: float
     rows: NDArray[np.intp]  # (pool,) the real row that each planted row copies
     near: Neighbours  # (pool, k) nearest real rows of each planted row
     observed: Labels  # (N, repeats) the labels T' of each repeat
@@ -150,10 +130,10 @@ class _Trials:
         With more than the allowed misses the search knows enough and stops: after r misses in n
         repeats the unbiased estimate is then 1 − (r − 1)/(n − 1) (Haldane 1945).
         """
-        memory = self.setting.max_memory or DEFAULT_MEMORY
-        fitting = memory // (TRIAL_BYTES * len(self.shared))
+        each = _TRIAL_BYTES * len(self.shared)
+        fitting = self.search.max_memory // each
         misses, together = 0, max(1, min(thread_count(), fitting))
-        large = TRIAL_BYTES * len(self.shared) > 1 << 22
+        large = each > 1 << 22
         with ThreadPoolExecutor(together) as workers:
             for start in range(0, REPEATS, together):
                 repeats = range(start, min(start + together, REPEATS))
@@ -182,10 +162,12 @@ class _Trials:
             )
             for group in groups
         ]
-        return pool_p_values(groups, values).p_value <= self.setting.level
+        return pool_p_values(groups, values).p_value <= self.level
 
     def _scores(self, near: Neighbours) -> Scores:
-        old = self.setting.scores  # the local scores stay behind: the heavy groups have none
+        old = (
+            self.search.distances.scores
+        )  # the local scores stay behind: the heavy groups have none
         distance = old.distance.copy()
         np.minimum.at(distance, near.indices.ravel(), near.distances.ravel())
         ratio, negative_margin = relative_scores(near, len(distance))
@@ -225,3 +207,14 @@ def _search(
             position = (low + high) // 2
         step *= 2
     return power, (high if high < len(grid) else None)
+
+
+def bytes_planted(real: int, dimension: int, itemsize: int, k: int) -> int:
+    """Return the bytes of the labels of all repeats, and of planted rows with neighbours."""
+    copies = min(POOL, real)
+    return real * (REPEATS + RELABELLINGS) + copies * dimension * itemsize + bytes_within(copies, k)
+
+
+def bytes_trial(real: int) -> int:
+    """Return the bytes of one repeat with the labels of all."""
+    return real * (REPEATS + RELABELLINGS + _TRIAL_BYTES)

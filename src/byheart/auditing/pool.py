@@ -7,7 +7,8 @@ them, since T is stored first, and an honest model of a binary table would be re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from byheart.auditing.groups import units as exchangeable_units
 from byheart.auditing.permutation import Units
 from byheart.auditing.scores import Scores
 from byheart.distances.kernels import bandwidth_ladder
-from byheart.distances.neighbours import Neighbours, TwoWay, two_way, within
-from byheart.distances.rows import Chosen, Rows, Stacked, held
+from byheart.distances.neighbours import Neighbours, TwoWay, bytes_listed
+from byheart.distances.rows import Chosen, Index, Rows, Stacked, held
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,6 @@ class Distances:
     bandwidths: tuple[float, ...]
 
     @classmethod
-    def between(
-        cls, generated: Rows, real: Rows, k: int, max_memory: int, engine: str = "serial"
-    ) -> Distances:
-        """Find the k nearest real rows of every row, within `max_memory` bytes."""
-        table = two_way(generated, real, k, max_memory=max_memory, engine=engine)
-        among_real = within(real, k, max_memory=max_memory, engine=engine)
-        return cls.of(table, among_real, among_real.distances[:, 0])
-
-    @classmethod
     def of(cls, table: TwoWay, among_real: Neighbours, nearest: NDArray[np.float64]) -> Distances:
         """Take tables as they are, and the scale from distances to the nearest other real row."""
         scale = float(np.median(nearest))
@@ -83,6 +75,21 @@ class Distances:
             scale = float(np.median(nearest[nearest > 0]))
         # With all rows equal any bandwidth says the same, and none divides by zero.
         return cls(table, among_real, scale, bandwidth_ladder(scale or 1.0))
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The scores of all real rows."""
+        return scoring.from_neighbours(self.table, self.among_real)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows whose neighbours are known to be the true ones: all rows, or some."""
+
+    forward: Neighbours  # (a, k) nearest real rows of generated ones
+    backward: Neighbours  # (b, 1) nearest generated row of real ones
+    among_real: Neighbours  # (b, k) nearest other real rows of real ones
+    real: Index = field(default_factory=lambda: slice(None))  # which real rows, (b,)
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,11 @@ class Points:
         return self.scores.distance[~self.training]
 
 
-def score_rows(distances: Distances) -> Scores:
-    """Return the scores of all real rows."""
-    return scoring.from_neighbours(distances.table, distances.among_real)
+def bytes_pool(real: int) -> int:
+    """Return the bytes of order, group and label of the real rows."""
+    return 32 * real
+
+
+def bytes_tables(real: int, generated: int, k: int) -> int:
+    """Return the bytes of the neighbour tables and the scores."""
+    return bytes_listed(k) * (real + generated) + (bytes_listed(1) + 32) * real

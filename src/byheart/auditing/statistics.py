@@ -244,3 +244,13 @@ class NegativeDelta(Statistic):
     def evaluate_both(self, labels: Labels) -> tuple[Floats, Floats]:
         value = self.evaluate(labels)
         return value, -value
+
+
+def bytes_tails(real: int) -> int:
+    """Return the bytes of the tails that `log_upper_tail` keeps."""
+    return 110 * real
+
+
+def bytes_kernel(generated: int, k: int) -> int:
+    """Return the bytes of the shares of a `NegativeDelta`; their places are in the table."""
+    return 4 * generated * k

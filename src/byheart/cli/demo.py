@@ -10,6 +10,7 @@ import typer
 from byheart.cli.arguments import Seed, folder
 from byheart.cli.audit import tell, write
 from byheart.cli.progress import stages
+from byheart.progress import Progress
 
 
 def demo(
@@ -27,11 +28,11 @@ def demo(
 
     place = folder(out)
     with stages() as say:
-        say("training two models on 850 digits")
+        say(Progress("training two models on 850 digits"))
         data = write_demo(place / "data", seed)
         outcomes = []
         for name in ("memorizing", "generalizing"):
-            say(f"auditing the {name} model")
+            say(Progress(f"auditing the {name} model"))
             result = byheart.audit(data["train"], data["heldout"], data[name], seed=seed)
             outcomes.append((name, result, write(result, folder(place / name), examples=True)))
     for name, result, page in outcomes:

@@ -8,6 +8,7 @@ import typer
 
 from byheart.cli.arguments import Json, with_settings
 from byheart.cli.progress import stages
+from byheart.progress import Progress
 
 
 @with_settings(["seed", "ignore", "image_size"])
@@ -33,7 +34,7 @@ def forecast(
     from byheart.report.forecast import describe
 
     with stages() as say:
-        say("forecasting")
+        say(Progress("forecasting"))
         given["ignore"] = tuple(given["ignore"] or ())
         made = forecast_samples(data, noise_floor=noise_floor, **given)
     if json:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from byheart.progress import Watcher
 
 
 @contextmanager
-def stages() -> Iterator[Callable[[str], Any]]:
+def stages() -> Iterator[Watcher]:
     """Show the current stage on stderr while it is a terminal; otherwise stay quiet."""
     if not sys.stderr.isatty():
-        yield lambda stage: None
+        yield lambda state: None
         return
     from rich.console import Console
 
     with Console(stderr=True).status("starting") as status:
-        yield lambda stage: status.update(stage)
+        yield lambda state: status.update(str(state))

@@ -33,11 +33,13 @@ from numpy.typing import NDArray
 
 from byheart._check import choice, integer
 from byheart.cluster import joined
+from byheart.distances.recheck import Table
 from byheart.distances.rows import Rows
 from byheart.distances.shards import ShardedPass
-from byheart.distances.tiles import Pass, Progress
+from byheart.distances.tiles import SPARE, Pass, Progress
 
 ENGINES = ("serial", "ray")
+_TIES = 64  # bytes of a row where many rows tie
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def two_way(
     array([0, 0, 0])
     """
     k = min(integer(k, "k", 1), len(real))
-    done = _run(engine, generated, real, k, 1, max_memory, progress)
-    return TwoWay(Neighbours(*done.forward), Neighbours(*done.backward))
+    forward, backward = _run(engine, generated, real, k, 1, max_memory, progress)
+    return TwoWay(Neighbours(*forward), Neighbours(*backward))
 
 
 def within(
@@ -116,8 +118,23 @@ def within(
     k = min(integer(k, "k", 1), len(points) - 1)
     if k == 0:
         return Neighbours(np.empty((1, 0)), np.empty((1, 0), np.int64))
-    done = _run(engine, points, points, k, k, max_memory, progress, symmetric=True)
-    return Neighbours(*done.forward)
+    forward, _ = _run(engine, points, points, k, k, max_memory, progress, symmetric=True)
+    return Neighbours(*forward)
+
+
+def bytes_listed(k: int) -> int:
+    """Return the bytes of the k neighbours of a row."""
+    return 16 * k
+
+
+def bytes_two_way(generated: int, real: int, k: int) -> int:
+    """Return the bytes of `two_way` beside its working memory: answers, lists, norms, ties."""
+    return bytes_within(generated, k) + real * (bytes_listed(1) + 8 + _TIES)
+
+
+def bytes_within(rows: int, k: int) -> int:
+    """Return the bytes of `within` beside its working memory."""
+    return rows * (bytes_listed(k) + 8 * (k + SPARE) + 8 + _TIES)
 
 
 @contextmanager
@@ -137,9 +154,7 @@ def on_engine(engine: str) -> Iterator[None]:
         yield
 
 
-def _run(engine: str, *arguments: Any, **options: Any) -> Pass:
+def _run(engine: str, *arguments: Any, **options: Any) -> tuple[Table, Table]:
     with on_engine(engine):
         kind = Pass if engine == "serial" else ShardedPass
-        done = kind(*arguments, **options)
-        done.run()
-    return done
+        return kind(*arguments, **options).run()

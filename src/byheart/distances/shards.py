@@ -29,12 +29,14 @@ from threadpoolctl import ThreadpoolController
 from byheart._check import integer
 from byheart.cluster import cpus, finished, ray_module
 from byheart.distances.lower_bounds import Frame
-from byheart.distances.rows import Array
+from byheart.distances.recheck import Table
+from byheart.distances.rows import Array, Rows
 from byheart.distances.shortlists import EMPTY, smallest
 from byheart.distances.tiles import (
     DEFAULT_MEMORY,
     SPARE,
     Pass,
+    Progress,
     Stripes,
     per_reference,
     per_thread,
@@ -100,43 +102,71 @@ def kernel() -> str:
 
 
 @final
-class ShardedPass(Pass):
-    """A pass whose stripes are met by a Ray cluster; memory and answers as in `Pass`.
+class ShardedPass:
+    """A pass whose stripes are met by a Ray cluster; the answers are those of its `tiles`.
 
     `max_memory` bounds this process, and each task with its rows. The cluster is one that was
     `joined` before.
     """
 
-    def __init__(self, *arguments: Any, **options: Any):
+    def __init__(
+        self,
+        queries: Rows,
+        references: Rows,
+        k: int,
+        k_back: int,
+        max_memory: int | None,
+        progress: Progress | None,
+        *,
+        symmetric: bool = False,
+    ):
         self.ray = ray_module()
         self.cores = cpus(self.ray)
-        super().__init__(*arguments, **options)
-        self._rows: dict[tuple[bool, int], Any] = {}  # (of the references, start): in the store
-        self._steps = sum(len(self._partners(start)) for start in self._starts(len(self.y)))
-
-    def _plan(self, max_memory: int | None) -> tuple[int, int]:
-        """Return the threads that settle, and the rows of a shard: the largest that fits."""
+        self.x, self.y, self.symmetric = queries, references, symmetric
+        self.progress = progress
         limit = DEFAULT_MEMORY if max_memory is None else integer(max_memory, "max_memory", 1)
-        queries, dimension = self.x.shape
-        sizes = dimension, self.x.dtype.itemsize, self.size - SPARE, self.size_back - SPARE
-        least = task_memory(1, *sizes)
+        dimension = queries.shape[1]
+        sizes = dimension, queries.dtype.itemsize, k, k_back
+        blocks = self._blocks(limit, *sizes)
+        self.stripe = blocks * tile_shape(dimension)[0]
+        self.terms = k, k_back, limit - _held(blocks, *sizes)
+        threads = min(thread_count(), max(1, limit // 2 // per_thread(len(queries), dimension)))
+        self.tiles = Pass(
+            queries,
+            references,
+            k,
+            k_back,
+            None,
+            None,
+            symmetric=symmetric,
+            plan=(threads, self.stripe),
+        )
+        self._rows: dict[tuple[bool, int], Any] = {}  # (of the references, start): in the store
+
+    def run(self) -> tuple[Table, Table]:
+        """Return the answers of queries and of references, as `Pass.run` does."""
+        return self.tiles.run(self._stripes())
+
+    def _blocks(self, limit: int, dimension: int, itemsize: int, k: int, k_back: int) -> int:
+        """Return how many blocks of a tile's rows make a shard: as many as fit."""
+        sizes = dimension, itemsize, k, k_back
+        rows, least = tile_shape(dimension)[0], task_memory(1, *sizes)
         if limit < least:
             mib = -(-least // 2**20)
             raise UsageError(
-                f"max_memory of {limit} bytes is too small for shards of {self.rows} rows of "
+                f"max_memory of {limit} bytes is too small for shards of {rows} rows of "
                 f"{dimension} values; pass at least max_memory={mib * 2**20} ({mib} MiB)"
             )
         blocks = 1
-        while task_memory(blocks + 1, *sizes) <= limit and self._tasks(blocks + 1) >= (
+        while task_memory(blocks + 1, *sizes) <= limit and self._tasks((blocks + 1) * rows) >= (
             _TASKS_PER_CORE * self.cores
         ):
             blocks += 1
-        self.task_memory = limit - _held(blocks, *sizes)
-        threads = min(thread_count(), max(1, limit // 2 // per_thread(queries, dimension)))
-        return threads, blocks * self.rows
+        return blocks
 
-    def _tasks(self, blocks: int) -> int:
-        ways = [-(-len(rows) // (blocks * self.rows)) for rows in (self.x, self.y)]
+    def _tasks(self, shard: int) -> int:
+        """Return the number of pairs of shards of so many rows."""
+        ways = [-(-len(rows) // shard) for rows in (self.x, self.y)]
         return ways[0] * (ways[0] + 1) // 2 if self.symmetric else ways[0] * ways[1]
 
     def _starts(self, stop: int) -> range:
@@ -149,7 +179,7 @@ class ShardedPass(Pass):
     def _stripes(self) -> Stripes:
         """Yield the stripes in the order in which they are done."""
         ray = self.ray
-        terms = ray.put(Terms(self.frame, self.k, self.size_back - SPARE, self.task_memory))
+        terms = ray.put(Terms(self.tiles.frame, *self.terms))
         remote = ray.remote(num_cpus=1, max_retries=0)(meet)
 
         def submit(shards: tuple[int, int], attempt: int) -> Any:
@@ -158,10 +188,11 @@ class ShardedPass(Pass):
             right = None if own else self._stored(True, r)
             return remote.remote(self._stored(False, q), right, shards, terms)
 
+        pairs = [(q, r) for r in self._starts(len(self.y)) for q in self._partners(r)]
         done = finished(
             ray,
             submit,
-            [(q, r) for r in self._starts(len(self.y)) for q in self._partners(r)],
+            pairs,
             at_once=2 * self.cores,  # the next ones get their rows
             attempts=ATTEMPTS,
             what="shards",
@@ -169,13 +200,14 @@ class ShardedPass(Pass):
         lists: dict[int, Keys] = {}
         left = {start: len(self._partners(start)) for start in self._starts(len(self.y))}
         try:
-            for (q, r), _, met, died in done:
+            for step, ((q, r), _, met, died) in enumerate(done, 1):
                 if died is not None:
                     raise _lost(died) from None
                 self._take(q, r, met, lists)
                 del met
                 left[r] -= 1
-                self._tell()
+                if self.progress is not None:
+                    self.progress(step, len(pairs))
                 if not left[r]:
                     if not self.symmetric:
                         del self._rows[True, r]
@@ -195,18 +227,19 @@ class ShardedPass(Pass):
 
     def _take(self, q: int, r: int, met: Met, lists: dict[int, Keys]) -> None:
         """Merge what a task has found."""
-        if self.depth < self.k and met.kernel != kernel():
+        tiles = self.tiles
+        if tiles.depth < tiles.k and met.kernel != kernel():
             raise UsageError(
                 f"a Ray worker multiplies with {met.kernel}, this process with {kernel()}: the "
                 "results would differ in the last bits; use equal machines and versions, or set "
                 "OPENBLAS_CORETYPE=Haswell on all"
             )
         queries = slice(q, q + len(met.keys))
-        self.keys[queries] = _merged(self.keys[queries], met.keys)
-        self.norms[0][queries] = met.norms[0]
-        self.norms[1][r : r + len(met.norms[1])] = met.norms[1]
+        tiles.keys[queries] = _merged(tiles.keys[queries], met.keys)
+        tiles.norms[0][queries] = met.norms[0]
+        tiles.norms[1][r : r + len(met.norms[1])] = met.norms[1]
         count = min(self.stripe, len(self.y) - r)
-        known = lists.setdefault(r, np.full((count, self.size_back), EMPTY, np.int64))
+        known = lists.setdefault(r, np.full((count, tiles.size_back), EMPTY, np.int64))
         if len(met.back):
             lists[r] = _merged(known, met.back)
 

@@ -63,7 +63,9 @@ class Pass:
         *,
         symmetric: bool = False,
         frame: Frame | None = None,
+        plan: tuple[int, int] | None = None,
     ):
+        """Prepare a pass; plan: threads and references at a time, instead of what fits best."""
         self.x, self.y = queries, references
         self.symmetric = symmetric
         self.k = k
@@ -71,7 +73,7 @@ class Pass:
         self.depth = k if len(queries) * k * dimension <= ALL_EXACT else min(k, 2)
         self.size, self.size_back = k + SPARE, k_back + SPARE
         self.rows, self.columns = tile_shape(dimension)
-        self.threads, self.stripe = self._plan(max_memory)
+        self.threads, self.stripe = plan or self._plan(max_memory)
         self.progress = progress
         self.frame = frame or Frame.of(*((queries,) if symmetric else (queries, references)))
         self.keys = np.full((len(queries), self.size), EMPTY, np.int64)
@@ -102,13 +104,18 @@ class Pass:
             f"pass at least max_memory={least * 2**20} ({least} MiB)"
         )
 
-    def run(self) -> None:
-        """Fill in `forward` and `backward`; each product runs in the thread that calls it."""
+    def run(self, stripes: Stripes | None = None) -> tuple[Table, Table]:
+        """Fill in `forward` and `backward` and return them.
+
+        stripes: as `_stripes` yields them, where others have met the rows. Each product runs in the
+        thread that calls it.
+        """
         with _blas().limit(limits=1):
-            with closing(self._stripes()) as stripes:
-                for start, stop, lists in stripes:
+            with closing(stripes or self._stripes()) as met:
+                for start, stop, lists in met:
                     self._settle_stripe(start, stop, lists)
             self._each(range(0, len(self.x), self.rows), self._settle_forward)
+        return self.forward, self.backward
 
     def lists(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the short lists of all queries and of all references, with nothing settled.

@@ -26,7 +26,7 @@ from byheart.auditing.delta import kl_contributions
 from byheart.auditing.groups import Grouping
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.permutation import pool_columns
-from byheart.auditing.pool import Distances, Points, Pool, score_rows
+from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.result import ControlTest
 from byheart.auditing.statistics import Labels, NearestShare, NegativeDelta, Statistic
 from byheart.distances.kernels import bandwidth_ladder
@@ -176,14 +176,13 @@ class Baseline:
         pool = self.pool
         table = two_way(generated, pool.rows, NEIGHBOURS, max_memory=self.max_memory)
         distances = Distances(table, self.among_real, self.scale, bandwidth_ladder(self.scale))
-        scores = score_rows(distances)
-        points = Points.of(pool, scores)
+        points = Points.of(pool, distances.scores)
         bandwidth = DELTA_MULTIPLE * self.scale
         over: list[Statistic] = [
             NegativeDelta("negative_delta", table.forward, bandwidth, len(pool.rows)),
             NearestShare("nearest_share", table.forward.indices[:, 0], len(pool.rows)),
         ]
-        groups = family.family(scores, int(pool.training.sum()), over)
+        groups = family.family(distances.scores, int(pool.training.sum()), over)
         blocks = [
             [np.stack([s.evaluate(labels) for s in group.statistics]) for group in groups]
             for labels in self.labels()

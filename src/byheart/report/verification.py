@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from byheart.auditing.settings import Settings, options
 from byheart.errors import InputError, UsageError
+from byheart.progress import Watcher
 from byheart.report.document import WITHHELD, differences, read_json, to_report
 from byheart.report.schema import Report
 
 ROLES = ("train", "heldout", "generated")
 
 
-def verify(path: Path, *, progress: Callable[[str], None] | None = None, **given: Any) -> list[str]:
+def verify(path: Path, *, progress: Watcher | None = None, **given: Any) -> list[str]:
     """Return one line per difference between the report at `path` and a new audit; [] if none.
 
     given: options of `byheart.audit` that are not taken from a report. Nothing that the report

@@ -20,43 +20,42 @@ VENDI_ROWS = 1000  # the most rows of G whose eigenvalues are taken
 
 @dataclass(frozen=True)
 class Definition:
-    """Which way a metric ought to go, its range, and where it comes from."""
+    """Which way a metric ought to go, and its range."""
 
     goal: Goal
     minimum: float
     maximum: float
-    source: str
 
 
 DEFINITIONS = {
     "c_t": Definition(
-        "zero", -math.inf, math.inf, "Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675"
-    ),
-    "authenticity": Definition("maximize", 0.0, 1.0, "Alaa et al. 2022, arXiv 2102.08921"),
-    "nearest_share": Definition("none", 0.0, 1.0, "Platzer and Reutterer 2021, arXiv 2104.00635"),
+        "zero", -math.inf, math.inf
+    ),  # Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675
+    "authenticity": Definition("maximize", 0.0, 1.0),  # Alaa et al. 2022, arXiv 2102.08921
+    "nearest_share": Definition("none", 0.0, 1.0),  # Platzer and Reutterer 2021, arXiv 2104.00635
     "nearest_distance_ratio": Definition(
-        "none", 0.0, 1.0, "Lowe 2004; Zhao et al. 2021, arXiv 2102.08369"
-    ),
-    "near_copy_share": Definition("minimize", 0.0, 1.0, "Yoon et al. 2023, SPIGM workshop"),
-    "median_distance_ratio": Definition("none", 0.0, math.inf, "byheart"),
-    "coverage": Definition("maximize", 0.0, 1.0, "Naeem et al. 2020, arXiv 2002.09797"),
-    "precision": Definition("maximize", 0.0, 1.0, "Kynkäänniemi et al. 2019, arXiv 1904.06991"),
-    "density": Definition("none", 0.0, math.inf, "Naeem et al. 2020, arXiv 2002.09797"),
-    "recall": Definition("maximize", 0.0, 1.0, "Kynkäänniemi et al. 2019, arXiv 1904.06991"),
-    "memorization_distance": Definition("none", 0.0, 1.0, "Bai et al. 2021, arXiv 2106.03062"),
+        "none", 0.0, 1.0
+    ),  # Lowe 2004; Zhao et al. 2021, arXiv 2102.08369
+    "near_copy_share": Definition("minimize", 0.0, 1.0),  # Yoon et al. 2023, SPIGM workshop
+    "median_distance_ratio": Definition("none", 0.0, math.inf),  # byheart
+    "coverage": Definition("maximize", 0.0, 1.0),  # Naeem et al. 2020, arXiv 2002.09797
+    "precision": Definition("maximize", 0.0, 1.0),  # Kynkäänniemi et al. 2019, arXiv 1904.06991
+    "density": Definition("none", 0.0, math.inf),  # Naeem et al. 2020, arXiv 2002.09797
+    "recall": Definition("maximize", 0.0, 1.0),  # Kynkäänniemi et al. 2019, arXiv 1904.06991
+    "memorization_distance": Definition("none", 0.0, 1.0),  # Bai et al. 2021, arXiv 2106.03062
     "likelihood_gap": Definition(
-        "zero", -math.inf, math.inf, "Jiralerspong et al. 2023, arXiv 2302.04440"
-    ),
+        "zero", -math.inf, math.inf
+    ),  # Jiralerspong et al. 2023, arXiv 2302.04440
     "vendi_score": Definition(
-        "maximize", 1.0, VENDI_ROWS, "Friedman and Dieng 2023, arXiv 2210.02410"
-    ),
-    "local_dimension": Definition("none", 0.0, math.inf, "Levina and Bickel 2004, NIPS"),
-    "overfit_share": Definition("minimize", 0.0, 1.0, "Ross et al. 2024, arXiv 2411.00113"),
-    "memorized_share": Definition("minimize", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
-    "spurious_share": Definition("minimize", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
-    "generalized_share": Definition("none", 0.0, 1.0, "Pham et al. 2026, arXiv 2505.21777v3"),
-    "ams": Definition("minimize", 0.0, 1.0, "Chen et al. 2024, arXiv 2410.02467v1"),
-    "ums": Definition("minimize", 0.0, math.inf, "Chen et al. 2024, arXiv 2410.02467v1"),
+        "maximize", 1.0, VENDI_ROWS
+    ),  # Friedman and Dieng 2023, arXiv 2210.02410
+    "local_dimension": Definition("none", 0.0, math.inf),  # Levina and Bickel 2004, NIPS
+    "overfit_share": Definition("minimize", 0.0, 1.0),  # Ross et al. 2024, arXiv 2411.00113
+    "memorized_share": Definition("minimize", 0.0, 1.0),  # Pham et al. 2026, arXiv 2505.21777v3
+    "spurious_share": Definition("minimize", 0.0, 1.0),  # Pham et al. 2026, arXiv 2505.21777v3
+    "generalized_share": Definition("none", 0.0, 1.0),  # Pham et al. 2026, arXiv 2505.21777v3
+    "ams": Definition("minimize", 0.0, 1.0),  # Chen et al. 2024, arXiv 2410.02467v1
+    "ums": Definition("minimize", 0.0, math.inf),  # Chen et al. 2024, arXiv 2410.02467v1
 }
 
 

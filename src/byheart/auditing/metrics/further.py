@@ -41,8 +41,7 @@ from byheart.auditing.metrics.likelihood_gap import likelihood_gap
 from byheart.auditing.metrics.neighbour_tables import NeighbourTables
 from byheart.auditing.result import Metric
 from byheart.distances.neighbours import two_way, within
-from byheart.distances.rows import Chosen, Rows, Stacked, extent, row_blocks
-from byheart.distances.unit import Unit
+from byheart.distances.rows import Chosen, Rows, Stacked, Unit, extent, row_blocks
 
 Floats = NDArray[np.float64]
 BALL_NEIGHBOURS = 5  # k of the balls, as in Naeem et al.

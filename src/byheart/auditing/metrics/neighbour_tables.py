@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.auditing.metrics.nearest_training import nearest_training
-from byheart.distances.neighbours import Neighbours, TwoWay
-from byheart.distances.rows import Chosen, Rows
+from byheart.distances.neighbours import Neighbours, TwoWay, two_way
+from byheart.distances.rows import Chosen, Rows, row_blocks
 
 Floats = NDArray[np.float64]
 
@@ -59,3 +58,42 @@ class NeighbourTables:
             self.among_real, self.training, 1, self.real, self.train, self.max_memory, self.training
         )
         return distances[:, 0]
+
+
+def nearest_training(
+    table: Neighbours,
+    training: NDArray[np.bool_],
+    count: int,
+    rows: Rows,
+    train: Rows,
+    max_memory: int | None,
+    inside: NDArray[np.bool_] | None = None,
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return distances and numbers in `train` of the `count` nearest training rows.
+
+    Read off the lists of nearest real rows; a row whose list names fewer is looked up again among
+    the training rows alone. inside: rows that are training rows, and not their own neighbours.
+    """
+    available = len(train) - (0 if inside is None else 1)
+    count = min(count, available)
+    number = np.cumsum(training) - 1
+    distances = np.empty((len(table.distances), count))
+    indices = np.empty((len(table.distances), count), np.int64)
+    short = []
+    listed_rows, k = table.distances.shape
+    for block in row_blocks(listed_rows, k, 1 << 18):
+        listed = training[table.indices[block]]
+        found = listed.sum(axis=1) >= count
+        place = np.argsort(~listed, axis=1, kind="stable")[:, :count]
+        distances[block] = np.take_along_axis(table.distances[block], place, axis=1)
+        indices[block] = number[np.take_along_axis(table.indices[block], place, axis=1)]
+        short.append(block.start + np.flatnonzero(~found))
+    missing = np.concatenate(short)
+    for own in (False, True) if inside is not None else (False,):
+        some = missing if inside is None else missing[inside[missing] == own]
+        if len(some):
+            # A training row finds itself first, at distance 0: the next is its nearest other row.
+            again = two_way(Chosen(rows, some), train, count + own, max_memory=max_memory).forward
+            distances[some] = again.distances[:, own:]
+            indices[some] = again.indices[:, own:]
+    return distances, indices

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from byheart import intervals
-from byheart.auditing import controls
+from byheart.auditing.copies import reproduces
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.metrics.definitions import median_interval, metric, share_metric
 from byheart.auditing.metrics.further import (
@@ -37,8 +37,8 @@ from byheart.auditing.metrics.further import (
     by_further_passes,
     by_heldout_distances,
 )
-from byheart.auditing.metrics.nearest_training import nearest_training
-from byheart.auditing.metrics.neighbour_tables import NeighbourTables
+from byheart.auditing.metrics.neighbour_tables import NeighbourTables, nearest_training
+from byheart.auditing.pool import Sample
 from byheart.auditing.result import Metric
 from byheart.distances.neighbours import Neighbours, TwoWay
 from byheart.distances.rows import Chosen, Rows
@@ -92,9 +92,7 @@ def from_tables(tables: NeighbourTables, level: float) -> dict[str, Metric]:
 
 
 def from_sample(
-    forward: Neighbours,
-    backward: Neighbours,
-    among_real: Neighbours,
+    sample: Sample,
     training: NDArray[np.bool_],
     generated: Rows,
     real: Rows,
@@ -103,15 +101,14 @@ def from_sample(
 ) -> dict[str, Metric]:
     """Return those metrics of `from_tables` that a random sample of rows estimates.
 
-    forward: (a, k) nearest real rows of the sampled generated rows `generated`, (a, d); backward:
-    (b, 1) nearest generated row, and among_real: (b, k') nearest other real rows, of b sampled real
-    rows; training: (N,) of all real rows `real`. All tables are exact. The intervals are over the
-    sample. Authenticity and C_T are not among them: they need all rows.
+    generated: (a, d) the sampled generated rows; real: all N real rows, training: (N,). The
+    intervals are over the sample. Authenticity and C_T are not among them: they need all rows.
     """
+    forward, among_real = sample.forward, sample.among_real
     train = Chosen(real, np.flatnonzero(training))
     near, _ = nearest_training(forward, training, 2, generated, train, max_memory)
     k = min(BALL_NEIGHBOURS, among_real.distances.shape[1])
-    covered = int((backward.distances[:, 0] <= among_real.distances[:, k - 1]).sum())
+    covered = int((sample.backward.distances[:, 0] <= among_real.distances[:, k - 1]).sum())
     return {
         "near_copy_share": _near_copies(forward, level),
         "nearest_distance_ratio": _distance_ratio(near, level),
@@ -162,7 +159,7 @@ def _coverage(
 
 
 def _near_copies(forward: Neighbours, level: float) -> Metric:
-    close = int(controls.reproduces(forward).sum())
+    close = int(reproduces(forward).sum())
     return share_metric("near_copy_share", close, len(forward.distances), level)
 
 
