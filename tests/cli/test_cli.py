@@ -268,6 +268,7 @@ def test_no_command_shows_the_help(capsys):
     assert "audit" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interruption_is_status_130(sets):
     rng = np.random.default_rng(0)
     for name in ("train", "heldout", "generated"):

@@ -40,7 +40,7 @@ def test_a_page_runs(name, tmp_path, monkeypatch):
                 del sys.modules[module]
 
 
-@pytest.mark.parametrize("name", set(PAGES) - BARE)
+@pytest.mark.parametrize("name", sorted(set(PAGES) - BARE))
 def test_every_block_says_what_it_is(name):
     for block in blocks(PAGES[name].read_text(encoding="utf-8")):
         assert block.language in DATA | STEERING | {"python", "console"}, f"line {block.line}"

@@ -140,6 +140,7 @@ def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
     assert resumed == sweep(Plan.load(tmp_path / "p.toml"), tmp_path / "whole.sqlite")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path):
     (tmp_path / "p.toml").write_text(LINEAR)
     call = "from byheart.cli import main; main()"
