@@ -18,9 +18,12 @@ BARE = {"docs/how-to/features.md", "docs/explanation/reproduction.md", "README.m
 # Drawing report.html takes longer than the audit of a small example: one page does it, the others'
 # audits write report.json only. The report has its own tests.
 DRAWN = {"docs/index.md"}
+SLOW = {"docs/how-to/sweep.md", "docs/index.md"}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in PAGES]
+)
 def test_a_page_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])

@@ -40,6 +40,7 @@ def test_with_fresh_points_it_is_the_definition(d):
     assert found.sign * math.exp(found.log_size) == pytest.approx(expected, rel=1e-7, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_exact_is_the_expectation_over_fresh_points():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 2))

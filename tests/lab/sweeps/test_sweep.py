@@ -100,6 +100,7 @@ os.write(log, f"{os.path.basename(os.getcwd())}\\n".encode())
 """
 
 
+@pytest.mark.slow
 def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
     (tmp_path / "p.toml").write_text(COMMAND)
     (tmp_path / "model.py").write_text(MODEL)
@@ -141,6 +142,7 @@ def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
 
 
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path):
     (tmp_path / "p.toml").write_text(LINEAR)
     call = "from byheart.cli import main; main()"
