@@ -45,16 +45,24 @@ def interruptible():
 
 
 @pytest.fixture(scope="module")
-def local_cluster():
-    """A connected local cluster of two cores, one for all tests of a module."""
+def local_cluster(tmp_path_factory):
+    """A connected local cluster of two cores, one for all tests of a module.
+
+    One at a time, however many processes run the tests: two would starve each other.
+    """
+    import fcntl
+
     os.environ["RAY_AUTH_MODE"] = "disabled"
     ray = pytest.importorskip("ray")
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        log_to_driver=False,
-        logging_level=40,
-    )
-    yield ray
-    ray.shutdown()
+    shared = tmp_path_factory.getbasetemp().parent  # by the workers of a run
+    with (shared / "ray.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            _node_ip_address="127.0.0.1",
+            log_to_driver=False,
+            logging_level=40,
+        )
+        yield ray
+        ray.shutdown()

@@ -1,5 +1,6 @@
 """The memory limit of an audit: kept, computed beforehand, and without influence on the result."""
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from byheart.auditing import delta
 from byheart.auditing.memory import Audit, Budget
 from byheart.cli import run
 from byheart.samples import encoding
+from byheart.threads import ENVIRONMENT
 
 ROLES = ("train", "heldout", "generated")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -68,14 +70,16 @@ def peak(paths, limit, permutations, *, approximate=False):
 
     The peaks that the system keeps (ru_maxrss, VmHWM) count the pages of mapped files, which are
     given back whenever somebody needs them. RssAnon leaves them out and is polled from outside,
-    every few milliseconds, so that the audit itself is not disturbed.
+    every few milliseconds, so that the audit itself is not disturbed. The process has as many BLAS
+    threads as a user's, each with its buffers.
     """
     code = (
         f"import byheart; byheart.audit(*{paths}, max_memory={limit}, permutations={permutations}, "
         f"approximate={approximate})"
     )
     status, highest = 0, 0
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
+    environment = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
         while process.poll() is None:
             text = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
             found = re.search(r"RssAnon:\s+(\d+) kB", text)

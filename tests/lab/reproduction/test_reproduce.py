@@ -61,6 +61,7 @@ def test_linear_in_small(laboratory, monkeypatch):
     assert again == result
 
 
+@pytest.mark.slow
 def test_unet_in_small(laboratory, monkeypatch, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("diffusers")
@@ -94,6 +95,7 @@ def test_unet_in_small(laboratory, monkeypatch, tmp_path):
     render(result, tmp_path / "unet.html")
 
 
+@pytest.mark.slow
 def test_regularization_in_small(laboratory, monkeypatch, tmp_path):
     from byheart.report.reproduction import render, write_html
 
