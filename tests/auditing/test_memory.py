@@ -91,6 +91,7 @@ def peak(paths, limit, permutations, *, approximate=False):
 
 
 @linux
+@pytest.mark.slow
 def test_an_audit_of_more_than_256_mib_stays_within_256_mib(tmp_path):
     limit = 256 << 20
     paths = save(tmp_path, normal_sets((600, 600, 7400), 8192))
@@ -103,6 +104,7 @@ def test_an_audit_of_more_than_256_mib_stays_within_256_mib(tmp_path):
     ("rows", "dimension"),
     [((40, 40, 40), 3), ((300, 300, 300), 4096), ((4000, 2000, 6000), 16)],
 )
+@pytest.mark.slow
 def test_the_stated_minimum_is_enough_and_not_far_above_the_peak(rows, dimension, tmp_path):
     least = Audit(*rows, dimension, 4, 32, 99).minimum()
     highest = peak(save(tmp_path, normal_sets(rows, dimension)), least, 99)
@@ -112,6 +114,7 @@ def test_the_stated_minimum_is_enough_and_not_far_above_the_peak(rows, dimension
 
 
 @linux
+@pytest.mark.slow
 def test_the_stated_minimum_of_an_approximate_audit_is_enough(tmp_path):
     rows, dimension = (900, 700, 600), 200
     least = Audit(*rows, dimension, 4, 32, 99, approximate=True).minimum()

@@ -18,7 +18,16 @@ BARE = {"docs/how-to/features.md", "docs/explanation/reproduction.md", "README.m
 # Drawing report.html takes longer than the audit of a small example: one page does it, the others'
 # audits write report.json only. The report has its own tests.
 DRAWN = {"docs/index.md"}
-SLOW = {"docs/how-to/sweep.md", "docs/index.md"}
+SLOW = {
+    "docs/explanation/extraction.md",
+    "docs/explanation/geometry.md",
+    "docs/how-to/images.md",
+    "docs/how-to/integrations.md",
+    "docs/how-to/sweep.md",
+    "docs/how-to/tables.md",
+    "docs/index.md",
+    "docs/tutorial.md",
+}
 
 
 @pytest.mark.parametrize(

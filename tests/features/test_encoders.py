@@ -271,6 +271,7 @@ def test_an_audit_names_the_model(dino, copy, tmp_path):
     assert changed.description["sha256"] != model["sha256"]
 
 
+@pytest.mark.slow
 def test_verify_repeats_an_audit_with_an_encoder(copy, tmp_path, capsys, monkeypatch):
     roles = ("train", "heldout", "generated")
     for role, images in zip(roles, np.split(values(n=20), 3), strict=True):

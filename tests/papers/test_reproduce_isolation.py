@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 from byheart.lab.reproduction.reproduction import Laboratory
 from byheart.lab.sweeps.engines import SerialEngine
 from byheart.report.reproduction import render, write_html
 from papers import isolation as reproduce_isolation
 
 
+@pytest.mark.slow
 def test_isolation_in_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_isolation, "HELDOUT", 60)
     monkeypatch.setattr(reproduce_isolation, "SAMPLES", 80)

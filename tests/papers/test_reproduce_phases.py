@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 from byheart.lab.reproduction.reproduction import Laboratory
 from byheart.lab.sweeps.engines import SerialEngine
 from byheart.report.reproduction import render, write_html
 from papers import phases as reproduce_phases
 
 
+@pytest.mark.slow
 def test_phases_in_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_phases, "COUNT", 60)
     monkeypatch.setattr(reproduce_phases, "CIRCLE_SIZES", (2, 32, 1024))

@@ -88,6 +88,7 @@ def test_wrong_arguments_are_refused(arguments):
         relative_distance(x, GaussianLaw.isotropic(np.zeros(2), 1.0), **arguments)
 
 
+@pytest.mark.slow
 def test_many_samples_of_a_gaussian_agree_with_its_law():
     """The law smoothed by eps_G is the limit of samples: cross differs by Monte Carlo only."""
     rng = np.random.default_rng(1)

@@ -46,6 +46,7 @@ def laboratory(tmp_path):
     return Laboratory(tmp_path, SerialEngine(), lambda name, *state: names.append(name))
 
 
+@pytest.mark.slow
 def test_linear_in_small(laboratory, monkeypatch):
     monkeypatch.setattr(reproduce_linear, "REPEATS", {True: (6, 4)})
     monkeypatch.setattr(reproduce_linear, "SIZES", (25, 50, 75, 100, 150, 400))

@@ -34,6 +34,7 @@ repeats = 30
 SHARES = (0, 0, 0, 0.20, 0.70, 0.92, 0.96, 0.99, 0.99)
 
 
+@pytest.mark.slow
 def test_the_linear_model_gives_the_table_on_processes_too(tmp_path):
     (tmp_path / "p.toml").write_text(LINEAR)
     plan = Plan.load(tmp_path / "p.toml")
