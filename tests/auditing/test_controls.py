@@ -19,6 +19,7 @@ def exchangeability(train, heldout, seed):
 
 
 @pytest.mark.parametrize("dimension", [3, 50])
+@pytest.mark.slow
 def test_a_random_split_is_exchangeable(dimension):
     rejected = 0
     for seed in range(200):
@@ -71,6 +72,7 @@ def test_a_model_trained_on_the_heldout_set_is_noticed():
     assert found.generated_share > 0.3 > found.train_share
 
 
+@pytest.mark.slow
 def test_independence_seldom_alarms_on_honest_samples():
     """Data with chance twins: generated, training and held-out rows reproduce each other alike."""
     alarms = 0

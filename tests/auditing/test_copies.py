@@ -27,6 +27,7 @@ def test_the_minimum_list_length_is_sharp(n, h, fdr):
         assert (q <= fdr).sum() == (ahead if ahead == shortest else 0)
 
 
+@pytest.mark.slow
 def test_the_false_discovery_rate_holds():
     """40 of 200 points stand out; mean false share over 200 audits against q = .1."""
     shares = []
@@ -44,6 +45,7 @@ def test_the_false_discovery_rate_holds():
 @pytest.mark.parametrize(
     ("n", "h", "memorized"), [(60, 60, 0), (60, 60, 6), (60, 60, 25), (20, 180, 2), (100, 40, 20)]
 )
+@pytest.mark.slow
 def test_the_lower_bound_covers(n, h, memorized):
     """The bound exceeds the truth in at most 5% of audits (200 each; false alarm 1e-3)."""
     exceeded, bounds = 0, []

@@ -38,6 +38,7 @@ def test_the_membership_curve_ends_at_one_and_its_area_is_the_auc():
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, 2.0])
+@pytest.mark.slow
 def test_the_epsilon_bound_holds_for_randomised_response(epsilon):
     """A mechanism that tells membership through an epsilon-DP coin: bound above it at most 5%."""
     exceeded, bounds = 0, []

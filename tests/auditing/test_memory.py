@@ -1,5 +1,6 @@
 """The memory limit of an audit: kept, computed beforehand, and without influence on the result."""
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from byheart.auditing import delta
 from byheart.auditing.memory import Audit, Budget
 from byheart.cli import run
 from byheart.samples import encoding
+from byheart.threads import ENVIRONMENT
 
 ROLES = ("train", "heldout", "generated")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -68,14 +70,16 @@ def peak(paths, limit, permutations, *, approximate=False):
 
     The peaks that the system keeps (ru_maxrss, VmHWM) count the pages of mapped files, which are
     given back whenever somebody needs them. RssAnon leaves them out and is polled from outside,
-    every few milliseconds, so that the audit itself is not disturbed.
+    every few milliseconds, so that the audit itself is not disturbed. The process has as many BLAS
+    threads as a user's, each with its buffers.
     """
     code = (
         f"import byheart; byheart.audit(*{paths}, max_memory={limit}, permutations={permutations}, "
         f"approximate={approximate})"
     )
     status, highest = 0, 0
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
+    environment = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
         while process.poll() is None:
             text = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
             found = re.search(r"RssAnon:\s+(\d+) kB", text)
@@ -87,6 +91,7 @@ def peak(paths, limit, permutations, *, approximate=False):
 
 
 @linux
+@pytest.mark.slow
 def test_an_audit_of_more_than_256_mib_stays_within_256_mib(tmp_path):
     limit = 256 << 20
     paths = save(tmp_path, normal_sets((600, 600, 7400), 8192))
@@ -99,6 +104,7 @@ def test_an_audit_of_more_than_256_mib_stays_within_256_mib(tmp_path):
     ("rows", "dimension"),
     [((40, 40, 40), 3), ((300, 300, 300), 4096), ((4000, 2000, 6000), 16)],
 )
+@pytest.mark.slow
 def test_the_stated_minimum_is_enough_and_not_far_above_the_peak(rows, dimension, tmp_path):
     least = Audit(*rows, dimension, 4, 32, 99).minimum()
     highest = peak(save(tmp_path, normal_sets(rows, dimension)), least, 99)
@@ -108,6 +114,7 @@ def test_the_stated_minimum_is_enough_and_not_far_above_the_peak(rows, dimension
 
 
 @linux
+@pytest.mark.slow
 def test_the_stated_minimum_of_an_approximate_audit_is_enough(tmp_path):
     rows, dimension = (900, 700, 600), 200
     least = Audit(*rows, dimension, 4, 32, 99, approximate=True).minimum()

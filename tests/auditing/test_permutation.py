@@ -83,6 +83,7 @@ def all_equal(rng):
 
 
 @pytest.mark.parametrize("law", [gaussian, binary, mirrored_copies, unequal, all_equal])
+@pytest.mark.slow
 def test_the_family_is_exact_on_clean_audits(law):
     audits = 400
     rejected = 0

@@ -292,20 +292,24 @@ def test_no_command_shows_the_help(capsys):
     assert "audit" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interruption_is_status_130(sets):
     rng = np.random.default_rng(0)
     for name in ("train", "heldout", "generated"):
         np.save(sets / f"{name}.npy", rng.normal(size=(3000, 64)))
-    command = [sys.executable, "-c", "from byheart.cli import main; main()", "audit"]
+    code = "from byheart.cli import main; print('started', flush=True); main()"
+    command = [sys.executable, "-c", code, "audit"]
     for role in ("train", "heldout", "generated"):
         command += [f"--{role}", str(sets / f"{role}.npy")]
     process = subprocess.Popen(
         [*command, "--permutations", "100000", "--out", str(sets / "report")],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
-    time.sleep(4)
+    assert process.stdout.readline() == "started\n"
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 130

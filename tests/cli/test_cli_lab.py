@@ -115,6 +115,7 @@ def test_transition_of_nothing(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("missing", ["torch", "diffusers"])
+@pytest.mark.slow
 def test_a_neural_command_without_its_libraries_says_what_to_install(tmp_path, missing):
     (tmp_path / "plan.toml").write_text(NEURAL)
     command = ["sweep", str(tmp_path / "plan.toml"), "--store", str(tmp_path / "s.sqlite")]

@@ -89,6 +89,7 @@ def test_the_interval_of_local_pca_counts_what_may_pass_the_threshold():
     assert local_pca(rows, np.zeros((1, 4)), neighbours=400).values[0] in (2, 3)
 
 
+@pytest.mark.slow
 def test_the_average_covers_over_draws_of_points():
     reference, rng = manifold(2, 400, d=3)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0][:2]

@@ -18,9 +18,21 @@ BARE = {"docs/how-to/features.md", "docs/explanation/reproduction.md", "README.m
 # Drawing report.html takes longer than the audit of a small example: one page does it, the others'
 # audits write report.json only. The report has its own tests.
 DRAWN = {"docs/index.md"}
+SLOW = {
+    "docs/explanation/extraction.md",
+    "docs/explanation/geometry.md",
+    "docs/how-to/images.md",
+    "docs/how-to/integrations.md",
+    "docs/how-to/sweep.md",
+    "docs/how-to/tables.md",
+    "docs/index.md",
+    "docs/tutorial.md",
+}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in PAGES]
+)
 def test_a_page_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
@@ -40,7 +52,7 @@ def test_a_page_runs(name, tmp_path, monkeypatch):
                 del sys.modules[module]
 
 
-@pytest.mark.parametrize("name", set(PAGES) - BARE)
+@pytest.mark.parametrize("name", sorted(set(PAGES) - BARE))
 def test_every_block_says_what_it_is(name):
     for block in blocks(PAGES[name].read_text(encoding="utf-8")):
         assert block.language in DATA | STEERING | {"python", "console"}, f"line {block.line}"

@@ -94,6 +94,7 @@ def test_rows_are_flat_and_plain():
     json.dumps(rows)
 
 
+@pytest.mark.slow
 def test_an_honest_model_seldom_alarms_in_a_whole_run():
     # 100 runs of 6 looks whose samples depend on each other. Allowed 10% at level .1 over the
     # run; P(Binomial(100, .1) > 20) < .001. Unadjusted looks alarm far more often.

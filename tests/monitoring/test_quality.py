@@ -43,6 +43,7 @@ def test_the_law_itself_scores_zero_and_blur_and_poverty_cost():
     assert min(blurred, poor) > 0.02
 
 
+@pytest.mark.slow
 def test_intervals_cover():
     # 200 draws of the shifted law, truth from their mean (its own error is .0009). Asymptotic 95%:
     # at least 85% leaves room for the second-order terms; P(Binomial(200, .91) < 170) < .01.

@@ -52,6 +52,7 @@ def test_every_level_is_respected_by_counting_in_every_run():
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.9])
+@pytest.mark.slow
 def test_false_alarms_over_a_whole_run_stay_at_the_level(memory):
     # 400 null runs of 15 looks, dependent in time. Allowed .1; P(Binomial(400, .1) > 59) < .001.
     rng = np.random.default_rng(int(10 * memory))

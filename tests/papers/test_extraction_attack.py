@@ -147,6 +147,7 @@ def test_sets_that_do_not_match_are_refused():
         extract(sampler(0.01), TRAIN, HELDOUT, 0.0, seed=0)
 
 
+@pytest.mark.slow
 def test_reproduction_in_small(monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce_extraction, "REPEATS", {True: 2})
     monkeypatch.setattr(reproduce_extraction, "QUICK", reproduce_extraction.QUICK[::3])

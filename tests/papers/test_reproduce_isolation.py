@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from byheart.report.reproduction import render, write_html
 from papers import isolation as reproduce_isolation
 
 
+@pytest.mark.slow
 def test_isolation_in_small(idle, no_torch, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_isolation, "HELDOUT", 60)
     monkeypatch.setattr(reproduce_isolation, "SAMPLES", 80)

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from byheart.report.reproduction import render, write_html
 from papers import phases as reproduce_phases
 
 
+@pytest.mark.slow
 def test_phases_in_small(laboratory, idle, no_torch, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_phases, "COUNT", 60)
     monkeypatch.setattr(reproduce_phases, "CIRCLE_SIZES", (2, 32, 1024))

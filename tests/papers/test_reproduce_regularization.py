@@ -11,6 +11,7 @@ from byheart.report.reproduction import render, write_html
 from papers import regularization
 
 
+@pytest.mark.slow
 def test_regularization_in_small(laboratory, idle, no_torch, monkeypatch, tmp_path):
     monkeypatch.setattr(regularization, "SIZE", 100)
     monkeypatch.setattr(regularization, "SAMPLES", 100)

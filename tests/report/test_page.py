@@ -188,6 +188,7 @@ def test_the_file_stays_small_even_for_noise(build, tmp_path, side, channels):
     assert write_html(noisy, tmp_path / "r.html").stat().st_size < 3_000_000
 
 
+@pytest.mark.slow
 def test_ten_thousand_named_points_of_a_million_stay_below_five_megabytes(build, tmp_path):
     whole = build["copies-images"](256, 3, 0.5)
     one = whole.copies.pairs[0]
@@ -225,6 +226,7 @@ def test_same_bytes_under_source_date_epoch(build, name, tmp_path, monkeypatch):
     assert "2023-11-14" in a.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_results_with_parts_missing_still_make_a_page(build, tmp_path):
     whole = build["copies-images"]()
     for change in (

@@ -81,6 +81,7 @@ def test_a_row_of_zeros_is_like_nothing():
 
 
 @pytest.mark.parametrize(("samples", "species"), [(60, 100), (300, 100), (100, 2000)])
+@pytest.mark.slow
 def test_the_interval_of_distinct_rows_covers(samples, species):
     rng = np.random.default_rng(samples)
     expected = species * (1 - (1 - 0.5 / species) ** samples)  # half of the samples find nothing

@@ -233,6 +233,7 @@ def test_intervals_cover_what_they_say():
         assert sum(held) >= least, name
 
 
+@pytest.mark.slow
 def test_the_interval_of_c_t_covers():
     rng = np.random.default_rng(8)
     # Distances uniform on [0, 1] and on [0, 1.5]: P(g > h) = 1/2 + (1/2)(1/3) = 2/3.

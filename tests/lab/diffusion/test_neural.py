@@ -99,6 +99,7 @@ def test_shift_and_scale_are_those_of_all_entries():
 
 
 @EVERY
+@pytest.mark.slow
 def test_units_do_not_matter(build):
     y = np.random.default_rng(5).normal(size=(4, math.prod(build().shape)))
     plain = NeuralDenoiser(build(), DiscreteBeta()).mean(y, 0.7)

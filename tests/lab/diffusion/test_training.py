@@ -106,6 +106,7 @@ def trained(points, epochs, seed):
     return denoiser
 
 
+@pytest.mark.slow
 def test_learns_the_posterior_mean_of_a_gaussian():
     denoiser = trained(POINTS, 150, seed=3)
     mean, covariance = POINTS.mean(axis=0), np.cov(POINTS.T)

@@ -117,6 +117,7 @@ def test_copies_and_fresh_draws_are_told_apart():
     assert fresh.own_distance.value == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_intervals_cover():
     # q = .8 in law: cosines of pairs with correlation .8; the mean cosine of a large sample stands
     # for the truth. 200 runs at level .1: 20 ± 4.2 misses; beyond 37 has a chance below 1e-4.

@@ -40,6 +40,7 @@ def test_with_fresh_points_it_is_the_definition(d):
     assert found.sign * math.exp(found.log_size) == pytest.approx(expected, rel=1e-7, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_exact_is_the_expectation_over_fresh_points():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 2))
@@ -87,6 +88,7 @@ def test_wrong_arguments_are_refused(arguments):
         relative_distance(x, GaussianLaw.isotropic(np.zeros(2), 1.0), **arguments)
 
 
+@pytest.mark.slow
 def test_many_samples_of_a_gaussian_agree_with_its_law():
     """The law smoothed by eps_G is the limit of samples: cross differs by Monte Carlo only."""
     rng = np.random.default_rng(1)

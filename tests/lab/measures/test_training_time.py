@@ -193,6 +193,7 @@ def test_a_run_needs_two_looks(points):
         watch(train, heldout, list(trainer(train, 2, 1000))[:1], looks=2, samples=100)
 
 
+@pytest.mark.slow
 def test_a_network_is_watched(points):
     pytest.importorskip("torch")
     from byheart.lab.diffusion.neural import NeuralDenoiser, mlp

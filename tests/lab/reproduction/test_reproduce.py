@@ -43,6 +43,7 @@ def laboratory(tmp_path):
     return Laboratory(tmp_path, SerialEngine(), lambda state: names.append(state.stage))
 
 
+@pytest.mark.slow
 def test_linear_in_small(laboratory, monkeypatch):
     monkeypatch.setattr(reproduce_linear, "REPEATS", {True: (6, 4)})
     monkeypatch.setattr(reproduce_linear, "SIZES", (25, 50, 75, 100, 150, 400))
@@ -58,6 +59,7 @@ def test_linear_in_small(laboratory, monkeypatch):
     assert again == result
 
 
+@pytest.mark.slow
 def test_unet_in_small(laboratory, monkeypatch, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("diffusers")

@@ -65,6 +65,7 @@ def test_the_kernel_smoothed_model_is_as_wide_as_its_kernel():
 
 
 @pytest.mark.parametrize("kind", ["mlp", "unet"])
+@pytest.mark.slow
 def test_neural_models_train_and_repeat(kind):
     pytest.importorskip("torch")
     pytest.importorskip("diffusers")

@@ -35,6 +35,7 @@ repeats = 30
 SHARES = (0, 0, 0, 0.20, 0.70, 0.92, 0.96, 0.99, 0.99)
 
 
+@pytest.mark.slow
 def test_the_linear_model_gives_the_table_on_processes_too(tmp_path):
     (tmp_path / "p.toml").write_text(LINEAR)
     plan = Plan.load(tmp_path / "p.toml")
@@ -101,6 +102,7 @@ os.write(log, f"{os.path.basename(os.getcwd())}\\n".encode())
 """
 
 
+@pytest.mark.slow
 def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
     (tmp_path / "p.toml").write_text(COMMAND)
     (tmp_path / "model.py").write_text(MODEL)
@@ -141,6 +143,8 @@ def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
     assert resumed == sweep(Plan.load(tmp_path / "p.toml"), tmp_path / "whole.sqlite")
 
 
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path):
     (tmp_path / "p.toml").write_text(LINEAR)
     call = "from byheart.cli import main; main()"

@@ -59,6 +59,7 @@ def test_known_values_and_limits():
 
 
 @pytest.mark.parametrize(("d", "samples"), [(20, 10), (20, 20), (20, 60), (8, 16)])
+@pytest.mark.slow
 def test_the_finite_dimension_correction_is_that_of_simulation(d, samples):
     rng = np.random.default_rng(d + samples)
     roots = [

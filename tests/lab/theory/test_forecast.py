@@ -86,6 +86,7 @@ def test_gaussian_data_keep_the_optimal_floor_and_the_figures_are_right(gaussian
     assert half == pytest.approx(excess / 2, rel=0.05)
 
 
+@pytest.mark.slow
 def test_intervals_cover():
     """25 Gaussian data sets, at most 5 missed: at 95% coverage .1% of seeds fail."""
     truth, floor, seeds = MultiStepLinear(HARMONIC), 0.01, range(25)

@@ -52,6 +52,7 @@ def test_the_ginibre_correction_tends_to_its_law():
 
 
 @pytest.mark.parametrize(("k", "r"), [(1.3, 0.3), (2.0, 0.3), (1.2, 0.7), (3.0, 0.7)])
+@pytest.mark.slow
 def test_deformed_ginibre_against_simulation(k, r):
     d = 60
     rng = np.random.default_rng(int(100 * k))

@@ -32,6 +32,7 @@ def test_the_p_value_is_near_the_exact_one_over_all_relabellings():
 
 
 @pytest.mark.parametrize("trials", [3, 30])
+@pytest.mark.slow
 def test_a_flat_curve_seldom_falls_and_a_rising_one_never(trials):
     rng = np.random.default_rng(0)
     flat = [[rng.lognormal(0, 1, trials) for _ in range(6)] for _ in range(300)]
