@@ -157,9 +157,9 @@ def clearance_obstacle(found: Verbatim, share: float | None, train_points: int) 
     """Return why `generalizes` must not be said, or None.
 
     share: the smallest detectable share of the training points (rows, or groups of rows), None
-    where there is none. In this order: a training row comes back although all real rows are distinct (for continuous data a
-    coincidence has probability 0); verbatim rows favour T; fewer distinct generated rows than the
-    copies that the share speaks of.
+    where there is none. In this order: a training row comes back although all real rows are
+    distinct (for continuous data a coincidence has probability 0); verbatim rows favour T; fewer
+    distinct generated rows than the copies that the share speaks of.
     """
     rows = ", ".join(
         f"row {t}" for t in list(dict.fromkeys(t for _, t in found.pairs))[:NAMED_ROWS]

@@ -1,0 +1,315 @@
+"""Are the generated samples on the data's scale, or encoded in another way?
+
+An honest model, however poor, must not be blocked, so that every alarm asks for two things: that G
+does not fit as it is, and that it does once put right.
+
+*Reference.* Real rows taken as pseudo-G: a random few, and their distances to the nearest of other
+real rows; the draw sees no label. G lies *outside* when its distances to the same rows are the
+larger ones by four standard errors of the Mann–Whitney statistic, and *inside* when that area is at
+most .65 and has fallen by .15 (and, of a linear map, at least .35: to shrink G to where the data
+are dense is no mending). Fresh rows of the data's law have the same distances as the
+pseudo-G, in any dimension, with any tails and any near duplicates, and are outside with the
+probability of four standard errors, 3e-5; a poor model is outside, and stays there whatever is
+tried on it. A law that a change leaves as it is has no inside to move to: nothing is said.
+
+*Ranges.* The range of a set is the 5% quantile of its rows' minima and the 95% quantile of their
+maxima: one wild row moves neither. An affine re-encoding is tried if the mapped range of G lies
+within a quarter of the real range's width of it at both ends, and that of G itself misses it by .4
+at one end. Between a box of width 1 or 2 and 0 to 255 the ranges differ a hundredfold and decide
+alone: in few dimensions a set squeezed into a corner lies near real rows. The others have to bring
+G from outside to inside as well, as do those that keep the range. All this is for raw arrays and
+images; what is encoded, extracted or embedded has no such convention.
+
+*Columns.* A column in another unit, of a table or of raw vectors: the logarithms of its sizes,
+zeros left out, have another median by log 30 or more, are nearly disjoint (Kolmogorov distance at
+least .7) and agree once that is taken off (at most .3). Smaller values are believed only of columns
+of one sign: where real values lie around 0 they may be a model's lost variance. Columns that have
+mean 0 and variance 1, where the real ones do not and would agree with them scaled back, are
+standardised.
+
+*Beyond all sense.* Last, the median distance from G to the nearest real row against the median
+distance between two real rows drawn at random, which near duplicates cannot shrink unless they are
+most of all pairs. Ordinary models stay below 1, uniform noise for digits at 1.1, an untrained
+network's normal noise at 3; at ten times, no distance says anything about single rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byheart.auditing.membership import area_under_curve
+from byheart.auditing.result import Comparability
+from byheart.distances.neighbours import two_way
+from byheart.distances.rows import Chosen, Rows
+from byheart.distances.tiles import DEFAULT_MEMORY
+from byheart.samples import Samples
+from byheart.samples.columns import Column, meaning
+
+Floats = NDArray[np.float64]
+DISTANCE_RATIO_LIMIT = 10.0
+COMPARED = (200, 4000)  # generated rows (and pseudo-generated ones), and real rows beside them
+KEPT = 1000  # real rows whose ranges and columns are looked at
+OUTSIDE_ERRORS = 4.0
+INSIDE_AREA, AREA_FALL = 0.65, 0.15
+FITS, MISFITS = 0.25, 0.4  # of the real range's width
+WIDE = 100.0  # boxes whose widths differ by this factor need no distances
+UNIT_FACTOR = 30.0  # between two units of one column, at least
+APART, TOGETHER = 0.7, 0.3  # Kolmogorov distances
+STANDARD = 0.25, (0.7, 1.4)  # |mean| and standard deviation of a standardised column
+_BOXES = {"[0, 1]": (0.0, 1.0), "0 to 255": (0.0, 255.0), "[-1, 1]": (-1.0, 1.0)}
+_FEW = 10  # values that tell nothing of a column
+_VALUES = 1 << 23  # in memory of each of these; long rows are fewer
+_COLUMNS = 64  # of vectors in which standardised values are looked for
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """The values of one raw column, missing ones left out."""
+
+    name: str
+    real: Floats
+    generated: Floats
+
+
+def numeric_columns(
+    train: Samples, heldout: Samples, generated: Samples, names: Sequence[str]
+) -> list[NumericColumn]:
+    """Return those of a table's columns `names` that hold numbers, as stored."""
+    found = []
+    for name in names:
+        columns = [Column(samples, name) for samples in (train, heldout, generated)]
+        if meaning(columns[:2]) != "number":
+            continue
+        values = [column.numbers("number") for column in columns]
+        values = [v[~np.isnan(v)] for v in values]
+        found.append(NumericColumn(name, np.concatenate(values[:2]), values[2]))
+    return found
+
+
+def comparability(
+    real: Rows,
+    generated: Rows,
+    nearest: Floats,
+    rng: np.random.Generator,
+    *,
+    raw: bool,
+    sample_shape: tuple[int, ...] = (),
+    columns: Sequence[NumericColumn] = (),
+    max_memory: int | None = None,
+) -> Comparability:
+    """Look for another scale or encoding of the generated rows, and for its cause.
+
+    real: (N, d), generated: (m, d); nearest: distances of generated rows to the nearest real one.
+    raw: the rows are arrays or images as stored, each of shape `sample_shape`, and not an encoded
+    table, features or embeddings; columns: of a table, else none. max_memory: bytes, as for
+    `two_way`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> real, made = rng.random((300, 4)), 255 * rng.random((100, 4))
+    >>> nearest = two_way(made, real, 1).forward.distances
+    >>> comparability(real, made, nearest, rng, raw=True, sample_shape=(4,)).cause
+    'scaled to 0 to 255 where the data are in [0, 1]'
+    """
+    order = rng.permutation(len(real))
+    most = max(_VALUES // real.shape[1], 2 * _FEW)
+    few = min(COMPARED[0], len(real) // 4, most)
+    pseudo = real[order[:few]].astype(np.float64)
+    partners = real[order[few : 2 * few]].astype(np.float64)
+    apart = np.linalg.norm(pseudo - partners, axis=1)
+    scale = float(np.median(apart)) or float(apart.mean())
+    typical = float(np.median(nearest))
+    ratio = typical / scale if scale > 0 else float(typical > 0)
+    if raw:
+        some = generated[rng.permutation(len(generated))[: min(COMPARED[0], most)]].astype(
+            np.float64
+        )
+        against: Rows = Chosen(real, order[few : few + COMPARED[1]], np.float64)
+        memory = DEFAULT_MEMORY if max_memory is None else max_memory
+        if against.nbytes <= memory // 4:
+            against, memory = against[:], memory - against.nbytes
+        kept: Floats = against[: min(KEPT, most)].astype(np.float64, copy=False)
+        if len(sample_shape) == 1:
+            columns = [NumericColumn(str(j), kept[:, j], some[:, j]) for j in range(kept.shape[1])]
+        cause = next((name for name, _ in _boxes(some, kept, wide=True)), None)
+        cause = cause or _other_units(columns) or _standardised(columns)
+        cause = cause or _reencoded(some, pseudo, kept, against, sample_shape, memory)
+    else:
+        cause = _other_units(columns) or _standardised(columns)
+    passed = cause is None and ratio <= DISTANCE_RATIO_LIMIT
+    return Comparability(ratio, DISTANCE_RATIO_LIMIT, passed, cause)
+
+
+def _reencoded(
+    rows: Floats,
+    pseudo: Floats,
+    real: Floats,
+    against: Rows,
+    sample_shape: tuple[int, ...],
+    memory: int,
+) -> str | None:
+    """Return the re-encoding that the generated `rows` seem to have, or None.
+
+    pseudo: real rows that are not in `against`; real: some of the rows `against`.
+    """
+
+    def distances(x: Floats) -> Floats:
+        found = two_way(np.ascontiguousarray(x), against, 1, max_memory=memory)
+        return found.forward.distances[:, 0]
+
+    expected, before = distances(pseudo), distances(rows)
+    area = area_under_curve(expected, before)
+    m, p = len(before), len(expected)
+    if area - 0.5 < OUTSIDE_ERRORS * np.sqrt((m + p + 1) / (12 * m * p)):
+        return None
+    inside = min(INSIDE_AREA, area - AREA_FALL)
+    for candidates, least in (
+        (_boxes(rows, real, wide=False), 0.0),
+        (_rearranged(rows, real, sample_shape), 0.0),
+        (_linear(rows, real), 1 - INSIDE_AREA),  # what shrinks G to a dense place is no mending
+    ):
+        areas = [
+            (area_under_curve(expected, distances(mended)), name) for name, mended in candidates
+        ]
+        good = [found for found in areas if least <= found[0] <= inside]
+        if good:
+            return min(good)[1]
+    return None
+
+
+def _range(rows: Floats) -> tuple[float, float]:
+    return (
+        float(np.quantile(rows.min(axis=1), 0.05)),
+        float(np.quantile(rows.max(axis=1), 0.95)),
+    )
+
+
+def _fits(rows: Floats, real: Floats, mended: Floats) -> bool:
+    """Return whether the range of `mended` is that of `real`, and the range of `rows` is not."""
+    low, high = _range(real)
+    width = high - low
+
+    def off(x: Floats) -> float:
+        ends = _range(x)
+        return max(abs(ends[0] - low), abs(ends[1] - high))
+
+    return width > 0 and off(mended) <= FITS * width and off(rows) >= MISFITS * width
+
+
+def _boxes(rows: Floats, real: Floats, *, wide: bool) -> Iterator[tuple[str, Floats]]:
+    """Yield (what the rows seem to be, the rows put right) for the usual bounded ranges."""
+    low, high = float(real.min()), float(real.max())
+    for (source, (s0, s1)), (target, (t0, t1)) in permutations(_BOXES.items(), 2):
+        factor = (t1 - t0) / (s1 - s0)
+        if (max(factor, 1 / factor) >= WIDE) != wide or low < t0 or high > t1:
+            continue
+        mended = (rows - s0) * factor + t0
+        if _fits(rows, real, mended):
+            within = "" if target == "0 to 255" else "in "
+            yield f"scaled to {source} where the data are {within}{target}", mended
+
+
+def _linear(rows: Floats, real: Floats) -> Iterator[tuple[str, Floats]]:
+    standard = "standardised (mean 0, variance 1) where the data are not"
+    mean, spread = float(rows.mean()), float(rows.std())
+    if abs(mean) <= STANDARD[0] and STANDARD[1][0] <= spread <= STANDARD[1][1]:
+        yield standard, rows * real.std() + real.mean()
+    means, spreads = rows.mean(axis=0), rows.std(axis=0)
+    varied = spreads > 0
+    if varied.any():
+        mean, spread = float(np.median(np.abs(means[varied]))), float(np.median(spreads[varied]))
+        if mean <= STANDARD[0] and STANDARD[1][0] <= spread <= STANDARD[1][1]:
+            yield standard, rows * real.std(axis=0) + real.mean(axis=0)
+    (low, high), (start, end) = _range(real), _range(rows)
+    if end > start:
+        mended = low + (rows - start) * ((high - low) / (end - start))
+        if _fits(rows, real, mended):
+            yield "on another linear scale", mended
+
+
+def _rearranged(
+    rows: Floats, real: Floats, sample_shape: tuple[int, ...]
+) -> Iterator[tuple[str, Floats]]:
+    """Yield re-encodings that keep the range."""
+    yield "inverted (largest value for smallest)", real.max() + real.min() - rows
+    if len(sample_shape) < 2:
+        return
+    images = rows.reshape(-1, *sample_shape)
+    if sample_shape[0] == sample_shape[1]:
+        yield "transposed (height for width)", np.swapaxes(images, 1, 2).reshape(rows.shape)
+    yield "upside down", images[:, ::-1].reshape(rows.shape)
+    if len(sample_shape) == 3:
+        height, width, channels = sample_shape
+        yield "in reverse channel order (BGR for RGB)", images[..., ::-1].reshape(rows.shape)
+        first = rows.reshape(-1, channels, height, width)
+        yield "stored channels first", np.moveaxis(first, 1, -1).reshape(rows.shape)
+
+
+def _other_units(columns: Sequence[NumericColumn]) -> str | None:
+    """Return which column holds other units than the real rows, and by what factor."""
+    found = []
+    for column in columns:
+        factor = _unit_factor(column)
+        if factor is not None:
+            found.append((column.name, factor))
+    if not found:
+        return None
+    name, factor = found[0]
+    others = f", and {len(found) - 1:,} more columns" if len(found) > 1 else ""
+    return f"in another unit in column {name!r} (about {factor:,g} times the real values){others}"
+
+
+def _unit_factor(column: NumericColumn) -> float | None:
+    real, made = (np.abs(x[x != 0]) for x in (column.real, column.generated))
+    if min(len(real), len(made)) < _FEW:
+        return None
+    shift = float(np.log(np.median(made)) - np.log(np.median(real)))
+    one_sign = (column.real >= 0).all() or (column.real <= 0).all()
+    if abs(shift) < np.log(UNIT_FACTOR) or (shift < 0 and not one_sign):
+        return None
+    factor = float(np.exp(shift))
+    if _apart(made, real) < APART or _apart(np.log(made / factor), np.log(real), 1e-6) > TOGETHER:
+        return None
+    return float(f"{factor:.1g}")
+
+
+def _standardised(columns: Sequence[NumericColumn]) -> str | None:
+    varied = [c for c in columns if len(c.real) and c.real.min() < c.real.max()]
+    varied = varied[:: max(1, len(varied) // _COLUMNS)]
+    if not varied or sum(map(_is_standardised, varied)) < 2 / 3 * len(varied):
+        return None
+    return "standardised (mean 0, variance 1) where the data are not"
+
+
+def _is_standardised(column: NumericColumn) -> bool:
+    made, real = column.generated, column.real
+    if len(made) < _FEW:
+        return False
+    mean, spread = abs(float(made.mean())), float(made.std())
+    if mean > STANDARD[0] or not STANDARD[1][0] <= spread <= STANDARD[1][1]:
+        return False
+    scaled, slack = made * real.std() + real.mean(), STANDARD[0] * float(real.std())
+    return _apart(made, real) >= APART and _apart(scaled, real, slack) <= TOGETHER
+
+
+def _apart(first: Floats, second: Floats, slack: float = 0.0) -> float:
+    """Return the Kolmogorov distance, values up to `slack` apart counted as equal.
+
+    The largest share by which one of the distribution functions F, moved to the right by `slack`,
+    still lies above the other: max_x F₁(x − slack) − F₂(x), and the same with the sets exchanged.
+
+    >>> _apart(np.array([0.0, 1.0]), np.array([0.1, 2.0])), _apart(np.arange(2.0), np.ones(1), 1.0)
+    (0.5, 0.0)
+    """
+    worst = 0.0
+    for left, right in ((first, second), (second, first)):
+        left, right = np.sort(left), np.sort(right)
+        share = np.arange(1, len(left) + 1) / len(left)  # F_left at its own points
+        below = np.searchsorted(right, left + slack, side="right") / len(right)
+        # At equal values the last one's share counts, and it is the largest.
+        worst = max(worst, float((share - below).max()))
+    return worst
