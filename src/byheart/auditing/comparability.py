@@ -4,28 +4,30 @@ An honest model, however poor, must not be blocked, so that every alarm asks for
 does not fit as it is, and that it does once put right.
 
 *Reference.* Real rows taken as pseudo-G: a random few, and their distances to the nearest of other
-real rows; the draw sees no label. G lies *outside* when its distances to the same rows are the
-larger ones by four standard errors of the Mann–Whitney statistic, and *inside* when that area is at
-most .65 and has fallen by .15 (and, of a linear map, at least .35: to shrink G to where the data
-are dense is no mending). Fresh rows of the data's law have the same distances as the
-pseudo-G, in any dimension, with any tails and any near duplicates, and are outside with the
-probability of four standard errors, 3e-5; a poor model is outside, and stays there whatever is
-tried on it. A law that a change leaves as it is has no inside to move to: nothing is said.
+real rows; the draw sees no label. A re-encoding A is judged by what it gains, the distance of g
+less that of A(g). Fresh rows of the data's law gain what the pseudo-G gain, in any dimension, with
+any tails and any near duplicates, so that G is *outside* of what held-out rows show when its gains
+are the larger ones by four standard errors of the Mann–Whitney area: by chance with a probability
+of 3e-5. A poor model may be outside as well. So A(G) has to be *inside*: most rows of G come nearer
+(two thirds), to distances that exceed those of the pseudo-G in at most .65 of pairs, and rows of
+A(G) lie as far apart as real rows do, up to a factor of 2: what gathers G where the data are dense
+mends nothing. A poor model stays outside whatever is tried on it, and of a law that A leaves as it
+is nothing is said.
 
 *Ranges.* The range of a set is the 5% quantile of its rows' minima and the 95% quantile of their
 maxima: one wild row moves neither. An affine re-encoding is tried if the mapped range of G lies
 within a quarter of the real range's width of it at both ends, and that of G itself misses it by .4
-at one end. Between a box of width 1 or 2 and 0 to 255 the ranges differ a hundredfold and decide
-alone: in few dimensions a set squeezed into a corner lies near real rows. The others have to bring
-G from outside to inside as well, as do those that keep the range. All this is for raw arrays and
-images; what is encoded, extracted or embedded has no such convention.
+at one end. Where the width changes by a factor of 30 or more (0 to 255 and [0, 1]; standardised
+bytes) the ranges decide alone: a set squeezed into a corner may lie near real rows. The others have
+to be inside as well, as do those that keep the range. All this is for raw arrays and images; what
+is encoded, extracted or embedded has no such convention.
 
 *Columns.* A column in another unit, of a table or of raw vectors: the logarithms of its sizes,
 zeros left out, have another median by log 30 or more, are nearly disjoint (Kolmogorov distance at
 least .7) and agree once that is taken off (at most .3). Smaller values are believed only of columns
-of one sign: where real values lie around 0 they may be a model's lost variance. Columns that have
-mean 0 and variance 1, where the real ones do not and would agree with them scaled back, are
-standardised.
+of one sign: where real values lie around 0 they may be a model's lost variance. Most
+columns with mean 0 and variance 1, where the real ones are elsewhere (.5) and agree with them
+scaled back, are standardised.
 
 *Beyond all sense.* Last, the median distance from G to the nearest real row against the median
 distance between two real rows drawn at random, which near duplicates cannot shrink unless they are
@@ -35,9 +37,10 @@ network's normal noise at 3; at ten times, no distance says anything about singl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,17 +54,19 @@ from byheart.samples import Samples
 from byheart.samples.columns import Column, meaning
 
 Floats = NDArray[np.float64]
+Change = Callable[[Floats], Floats]
 DISTANCE_RATIO_LIMIT = 10.0
-COMPARED = (200, 4000)  # generated rows (and pseudo-generated ones), and real rows beside them
+COMPARED = (200, 2000)  # generated rows (and pseudo-generated ones), and real rows beside them
 KEPT = 1000  # real rows whose ranges and columns are looked at
 OUTSIDE_ERRORS = 4.0
-INSIDE_AREA, AREA_FALL = 0.65, 0.15
+NEARER, INSIDE_AREA, SPREAD = 2 / 3, 0.65, 2.0
 FITS, MISFITS = 0.25, 0.4  # of the real range's width
-WIDE = 100.0  # boxes whose widths differ by this factor need no distances
+WIDE = 30.0  # ranges whose widths differ by this factor need no distances
 UNIT_FACTOR = 30.0  # between two units of one column, at least
-APART, TOGETHER = 0.7, 0.3  # Kolmogorov distances
+APART, MOVED, TOGETHER = 0.7, 0.5, 0.3  # Kolmogorov distances
 STANDARD = 0.25, (0.7, 1.4)  # |mean| and standard deviation of a standardised column
 _BOXES = {"[0, 1]": (0.0, 1.0), "0 to 255": (0.0, 255.0), "[-1, 1]": (-1.0, 1.0)}
+_STANDARDISED = "standardised (mean 0, variance 1) where the data are not"
 _FEW = 10  # values that tell nothing of a column
 _VALUES = 1 << 23  # in memory of each of these; long rows are fewer
 _COLUMNS = 64  # of vectors in which standardised values are looked for
@@ -135,11 +140,12 @@ def comparability(
         kept: Floats = against[: min(KEPT, most)].astype(np.float64, copy=False)
         if len(sample_shape) == 1:
             columns = [NumericColumn(str(j), kept[:, j], some[:, j]) for j in range(kept.shape[1])]
-        cause = next((name for name, _ in _boxes(some, kept, wide=True)), None)
-        cause = cause or _other_units(columns) or _standardised(columns)
+        wide = (n for n, change in _affine_maps(some, kept) if _wide(some, change(some)))
+        cause = next(wide, None)
+        cause = cause or _standardised(columns) or _other_units(columns)
         cause = cause or _reencoded(some, pseudo, kept, against, sample_shape, memory)
     else:
-        cause = _other_units(columns) or _standardised(columns)
+        cause = _standardised(columns) or _other_units(columns)
     passed = cause is None and ratio <= DISTANCE_RATIO_LIMIT
     return Comparability(ratio, DISTANCE_RATIO_LIMIT, passed, cause)
 
@@ -162,23 +168,32 @@ def _reencoded(
         return found.forward.distances[:, 0]
 
     expected, before = distances(pseudo), distances(rows)
-    area = area_under_curve(expected, before)
-    m, p = len(before), len(expected)
-    if area - 0.5 < OUTSIDE_ERRORS * np.sqrt((m + p + 1) / (12 * m * p)):
+    if area_under_curve(expected, before) <= 0.5:  # as near as held-out rows are
         return None
-    inside = min(INSIDE_AREA, area - AREA_FALL)
-    for candidates, least in (
-        (_boxes(rows, real, wide=False), 0.0),
-        (_rearranged(rows, real, sample_shape), 0.0),
-        (_linear(rows, real), 1 - INSIDE_AREA),  # what shrinks G to a dense place is no mending
-    ):
-        areas = [
-            (area_under_curve(expected, distances(mended)), name) for name, mended in candidates
-        ]
-        good = [found for found in areas if least <= found[0] <= inside]
-        if good:
-            return min(good)[1]
+    m, p = len(before), len(expected)
+    outside = 0.5 + OUTSIDE_ERRORS * np.sqrt((m + p + 1) / (12 * m * p))
+    spread = _spread(pseudo)
+    named = (*_arrangements(real, sample_shape), *_affine_maps(rows, real))
+    for candidates in (named, tuple(_linear(rows, real))):
+        found = []
+        for name, change in candidates:
+            mended = change(rows)
+            if not spread / SPREAD <= _spread(mended) <= spread * SPREAD:
+                continue
+            after = distances(mended)
+            area = area_under_curve(expected, after)
+            if area > INSIDE_AREA or np.mean(after < before) < NEARER:
+                continue
+            if area_under_curve(expected - distances(change(pseudo)), before - after) >= outside:
+                found.append((area, name))
+        if found:
+            return min(found)[1]
     return None
+
+
+def _spread(rows: Floats) -> float:
+    """Return the median distance between rows, each with the one half the set away."""
+    return float(np.median(np.linalg.norm(rows - np.roll(rows, len(rows) // 2, axis=0), axis=1)))
 
 
 def _range(rows: Floats) -> tuple[float, float]:
@@ -200,53 +215,81 @@ def _fits(rows: Floats, real: Floats, mended: Floats) -> bool:
     return width > 0 and off(mended) <= FITS * width and off(rows) >= MISFITS * width
 
 
-def _boxes(rows: Floats, real: Floats, *, wide: bool) -> Iterator[tuple[str, Floats]]:
-    """Yield (what the rows seem to be, the rows put right) for the usual bounded ranges."""
+def _wide(rows: Floats, mended: Floats) -> bool:
+    widths = [float(np.ptp(_range(x))) for x in (rows, mended)]
+    return max(widths) >= WIDE * min(widths)
+
+
+def _affine_maps(rows: Floats, real: Floats) -> Iterator[tuple[str, Change]]:
+    """Yield (what the rows seem to be, what puts them right) where the ranges fit only then."""
+    for name, factor, shift in _affine(rows, real):
+
+        def change(x: Floats, factor: Any = factor, shift: Any = shift) -> Floats:
+            return np.asarray(x * factor + shift)
+
+        if _fits(rows, real, change(rows)):
+            yield name, change
+
+
+def _affine(rows: Floats, real: Floats) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, factor and shift, numbers or one for each column."""
     low, high = float(real.min()), float(real.max())
     for (source, (s0, s1)), (target, (t0, t1)) in permutations(_BOXES.items(), 2):
-        factor = (t1 - t0) / (s1 - s0)
-        if (max(factor, 1 / factor) >= WIDE) != wide or low < t0 or high > t1:
-            continue
-        mended = (rows - s0) * factor + t0
-        if _fits(rows, real, mended):
+        if low >= t0 and high <= t1:
+            factor = (t1 - t0) / (s1 - s0)
             within = "" if target == "0 to 255" else "in "
-            yield f"scaled to {source} where the data are {within}{target}", mended
+            name = f"scaled to {source} where the data are {within}{target}"
+            yield name, factor, t0 - s0 * factor
+    if _is_standard(float(rows.mean()), float(rows.std())):
+        yield _STANDARDISED, real.std(), real.mean()
+    spread = rows.std(axis=0)
+    varied = spread > 0
+    if varied.any() and _is_standard(
+        float(np.median(np.abs(rows.mean(axis=0)[varied]))), float(np.median(spread[varied]))
+    ):
+        yield _STANDARDISED, real.std(axis=0), real.mean(axis=0)
 
 
-def _linear(rows: Floats, real: Floats) -> Iterator[tuple[str, Floats]]:
-    standard = "standardised (mean 0, variance 1) where the data are not"
-    mean, spread = float(rows.mean()), float(rows.std())
-    if abs(mean) <= STANDARD[0] and STANDARD[1][0] <= spread <= STANDARD[1][1]:
-        yield standard, rows * real.std() + real.mean()
-    means, spreads = rows.mean(axis=0), rows.std(axis=0)
-    varied = spreads > 0
-    if varied.any():
-        mean, spread = float(np.median(np.abs(means[varied]))), float(np.median(spreads[varied]))
-        if mean <= STANDARD[0] and STANDARD[1][0] <= spread <= STANDARD[1][1]:
-            yield standard, rows * real.std(axis=0) + real.mean(axis=0)
-    (low, high), (start, end) = _range(real), _range(rows)
-    if end > start:
-        mended = low + (rows - start) * ((high - low) / (end - start))
-        if _fits(rows, real, mended):
-            yield "on another linear scale", mended
+def _linear(rows: Floats, real: Floats) -> Iterator[tuple[str, Change]]:
+    """Yield the map of the one range onto the other, if the rows do not fit as they are."""
+    (start, end), (low, high) = _range(rows), _range(real)
+    factor = (high - low) / (end - start) if end > start else 0.0
+
+    def change(x: Floats) -> Floats:
+        return low + (x - start) * factor
+
+    if factor and _fits(rows, real, change(rows)):
+        yield "on another linear scale", change
 
 
-def _rearranged(
-    rows: Floats, real: Floats, sample_shape: tuple[int, ...]
-) -> Iterator[tuple[str, Floats]]:
-    """Yield re-encodings that keep the range."""
-    yield "inverted (largest value for smallest)", real.max() + real.min() - rows
+def _is_standard(mean: float, spread: float) -> bool:
+    return abs(mean) <= STANDARD[0] and STANDARD[1][0] <= spread <= STANDARD[1][1]
+
+
+def _arrangements(real: Floats, sample_shape: tuple[int, ...]) -> Iterator[tuple[str, Change]]:
+    """Yield (what the rows seem to be, what puts them right) where it keeps the range."""
+    ends = float(real.max() + real.min())
+    yield "inverted (largest value for smallest)", lambda x: ends - x
     if len(sample_shape) < 2:
         return
-    images = rows.reshape(-1, *sample_shape)
-    if sample_shape[0] == sample_shape[1]:
-        yield "transposed (height for width)", np.swapaxes(images, 1, 2).reshape(rows.shape)
-    yield "upside down", images[:, ::-1].reshape(rows.shape)
+    height, width = sample_shape[:2]
+
+    def images(rows: Floats, *shape: int) -> Floats:
+        return rows.reshape(len(rows), *(shape or sample_shape))
+
+    def flat(x: Floats) -> Floats:
+        return x.reshape(len(x), -1)
+
+    if height == width:
+        yield "transposed (height for width)", lambda x: flat(images(x).swapaxes(1, 2))
+    yield "upside down", lambda x: flat(images(x)[:, ::-1])
     if len(sample_shape) == 3:
-        height, width, channels = sample_shape
-        yield "in reverse channel order (BGR for RGB)", images[..., ::-1].reshape(rows.shape)
-        first = rows.reshape(-1, channels, height, width)
-        yield "stored channels first", np.moveaxis(first, 1, -1).reshape(rows.shape)
+        channels = sample_shape[2]
+        yield "in reverse channel order (BGR for RGB)", lambda x: flat(images(x)[..., ::-1])
+        yield (
+            "stored channels first",
+            lambda x: flat(np.moveaxis(images(x, channels, height, width), 1, -1)),
+        )
 
 
 def _other_units(columns: Sequence[NumericColumn]) -> str | None:
@@ -272,28 +315,30 @@ def _unit_factor(column: NumericColumn) -> float | None:
     if abs(shift) < np.log(UNIT_FACTOR) or (shift < 0 and not one_sign):
         return None
     factor = float(np.exp(shift))
-    if _apart(made, real) < APART or _apart(np.log(made / factor), np.log(real), 1e-6) > TOGETHER:
+    if _apart(made, real) < APART:
         return None
-    return float(f"{factor:.1g}")
+    for guess in (10.0 ** round(np.log10(factor)), float(f"{factor:.1g}"), factor):
+        if _apart(np.log(made / guess), np.log(real), 1e-6) <= TOGETHER:
+            return guess
+    return None
 
 
 def _standardised(columns: Sequence[NumericColumn]) -> str | None:
     varied = [c for c in columns if len(c.real) and c.real.min() < c.real.max()]
     varied = varied[:: max(1, len(varied) // _COLUMNS)]
-    if not varied or sum(map(_is_standardised, varied)) < 2 / 3 * len(varied):
+    if not varied or 2 * sum(map(_is_standardised, varied)) <= len(varied):
         return None
-    return "standardised (mean 0, variance 1) where the data are not"
+    return _STANDARDISED
 
 
 def _is_standardised(column: NumericColumn) -> bool:
     made, real = column.generated, column.real
     if len(made) < _FEW:
         return False
-    mean, spread = abs(float(made.mean())), float(made.std())
-    if mean > STANDARD[0] or not STANDARD[1][0] <= spread <= STANDARD[1][1]:
+    if not _is_standard(float(made.mean()), float(made.std())):
         return False
     scaled, slack = made * real.std() + real.mean(), STANDARD[0] * float(real.std())
-    return _apart(made, real) >= APART and _apart(scaled, real, slack) <= TOGETHER
+    return _apart(made, real) >= MOVED and _apart(scaled, real, slack) <= TOGETHER
 
 
 def _apart(first: Floats, second: Floats, slack: float = 0.0) -> float:
