@@ -68,7 +68,7 @@ STANDARD = 0.25, (0.7, 1.4)  # |mean| and standard deviation of a standardised c
 _BOXES = {"[0, 1]": (0.0, 1.0), "0 to 255": (0.0, 255.0), "[-1, 1]": (-1.0, 1.0)}
 _STANDARDISED = "standardised (mean 0, variance 1) where the data are not"
 _FEW = 10  # values that tell nothing of a column
-_VALUES = 1 << 23  # in memory of each of these; long rows are fewer
+_VALUES = 1 << 22  # in memory of each of these; long rows are fewer
 _COLUMNS = 64  # of vectors in which standardised values are looked for
 
 
