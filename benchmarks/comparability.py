@@ -1,7 +1,7 @@
 """How often the comparability control blocks honest samples, and how often it sees a wrong scale.
 
     python -m benchmarks.comparability [--honest 50] [--errors 100] [--seed 2024]
-        [--part honest|poor|error]
+        [--only TEXT]
 
 The control alone, on |T| = |H| = m = 300 rows. Three tables: honest sets, G drawn fresh from the
 law of the data; poor but honest models of digits and of colour patches, for which a small distance
@@ -294,7 +294,7 @@ def main() -> None:
     parser.add_argument("--honest", type=int, default=50, help="audits of each kind")
     parser.add_argument("--errors", type=int, default=100, help="audits of each kind")
     parser.add_argument("--seed", type=int, default=2024)
-    parser.add_argument("--part", choices=("honest", "poor", "error"), help="one table only")
+    parser.add_argument("--only", default="", help='lines with this in "table: line"')
     options = parser.parse_args()
     bad = [f"{e}: {kind}" for e, (_, _, kinds) in ERRORS.items() for kind in kinds]
     models = [f"{kind}: {model}" for kind in IMAGES for model in POOR]
@@ -306,12 +306,13 @@ def main() -> None:
                 ("error", erring, bad, options.errors),
             )
         ):
-            if options.part and not title.startswith(options.part):
+            lines = [n for n in enumerate(names) if options.only in f"{title}: {n[1]}"]
+            if not lines:
                 continue
             print(f"\n| {title} | audits | blocked | right cause | largest ratio |")
             print("|" + "---|" * 5)
             blocked = audits = 0
-            for row, name in enumerate(names):
+            for row, name in lines:
                 seeds = [[options.seed, part, row, k] for k in range(repeats)]
                 outcomes = np.array(list(workers.map(partial(one, run, name), seeds, chunksize=4)))
                 stopped, right, ratio = outcomes.T
