@@ -68,7 +68,7 @@ STANDARD = 0.25, (0.7, 1.4)  # |mean| and standard deviation of a standardised c
 _BOXES = {"[0, 1]": (0.0, 1.0), "0 to 255": (0.0, 255.0), "[-1, 1]": (-1.0, 1.0)}
 _STANDARDISED = "standardised (mean 0, variance 1) where the data are not"
 _FEW = 10  # values that tell nothing of a column
-_VALUES = 1 << 22  # in memory of each of these; long rows are fewer
+_VALUES, _REAL_VALUES = 1 << 22, 1 << 24  # in memory of G and of real rows: long rows are fewer
 _COLUMNS = 64  # of vectors in which standardised values are looked for
 
 
@@ -133,7 +133,8 @@ def comparability(
         some = generated[rng.permutation(len(generated))[: min(COMPARED[0], most)]].astype(
             np.float64
         )
-        against: Rows = Chosen(real, order[few : few + COMPARED[1]], np.float64)
+        beside = min(COMPARED[1], max(_REAL_VALUES // real.shape[1], 4 * _FEW))
+        against: Rows = Chosen(real, order[few : few + beside], np.float64)
         memory = DEFAULT_MEMORY if max_memory is None else max_memory
         if against.nbytes <= memory // 4:
             against, memory = against[:], memory - against.nbytes
