@@ -190,3 +190,13 @@ def test_too_few_values_tell_nothing():
     column = NumericColumn("x", np.ones(5), np.full(5, 1000.0))
     assert control._other_units([column]) is None
     assert control._standardised([]) is None
+
+
+@pytest.mark.parametrize("cause", ["0 to 255", "[-1, 1]", "inverted", "transposed"])
+def test_copies_in_a_wrong_encoding_are_seen_too(cause):
+    rng = np.random.default_rng(0)
+    real = blobs(rng, 300)
+    found = compare(real, SPOILED[cause](real[:100]))
+    assert found.cause is not None
+    assert cause in found.cause
+    assert compare(real, real[:100]).passed
