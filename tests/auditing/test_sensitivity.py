@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from byheart.auditing import sensitivity
-from byheart.auditing.statistics import ladder
+from byheart.auditing.statistics import ladder, log_upper_tail
 
 
 def tilted(odds, count, cut, seen):
@@ -56,9 +56,29 @@ def test_bounded_odds_are_dominated_by_fishers_law():
 def test_the_largest_odds_are_where_the_test_stops_to_reject():
     marked = np.arange(300) < 25
     marked[25::3] = True
-    found = sensitivity.largest_odds([marked, marked[::-1]], 0.05)
-    assert sensitivity._rejects([marked, marked[::-1]], found, 0.05)
-    assert not sensitivity._rejects([marked, marked[::-1]], found * 1.0001, 0.05)
+    ranked = [marked, marked[::-1]]
+    found = sensitivity.largest_odds(ranked, 0.05)
+    assert sensitivity.lower_bound_at(ranked, found, 0.05) > 0
+    assert sensitivity.lower_bound_at(ranked, found * 1.001, 0.05) == 0
+
+
+def test_the_bound_by_deleting_and_counting():
+    rng = np.random.default_rng(0)
+    marked = rng.permutation(150) < 60
+    marked[:15] = True
+    k = sensitivity.lower_bound_at([marked], 1.3, 0.1)
+    assert 0 < k < 50  # the grid holds every k there
+    for deleted, rejected in ((k - 1, True), (k, False)):
+        rest = np.delete(marked, np.flatnonzero(marked)[:deleted])
+        assert (sensitivity.lower_bound_at([rest], 1.3, 0.1) > 0) == rejected
+
+
+@pytest.mark.parametrize(("rows", "count"), [(100, 50), (100, 20), (60, 50)])
+def test_cuts_that_cannot_reject_are_left_out(rows, count):
+    cuts = ladder(rows)
+    smallest = np.array([log_upper_tail(rows, count, int(c))[min(c, count)] for c in cuts])
+    expected = cuts[smallest <= np.log(0.05 / (2 * len(cuts)))]
+    np.testing.assert_array_equal(sensitivity._tests(rows, count, 2, 0.05)[0], expected)
 
 
 def test_weights_sum_to_one_over_scores_and_cuts():

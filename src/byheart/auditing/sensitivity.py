@@ -45,12 +45,12 @@ from numpy.typing import NDArray
 from scipy.special import expit, gammaln, ndtr
 
 from byheart.auditing.copies import deletion_grid
-from byheart.auditing.statistics import ladder, log_upper_tail
+from byheart.auditing.statistics import ladder
 
 Floats = NDArray[np.float64]
 Marked = NDArray[np.bool_]
 _HIGHEST = 50.0  # of log Γ
-_PRECISION = 1e-6  # of log Γ: the answer is rounded down, by a millionth at most
+_PRECISION = 1e-4  # of log Γ, which is rounded down
 
 
 def largest_odds(ranked: Sequence[Marked], level: float) -> float | None:
@@ -88,12 +88,21 @@ def lower_bound_at(ranked: Sequence[Marked], odds: float, level: float) -> int:
     >>> [lower_bound_at([marked], odds, 0.05) for odds in (1, 1.5, 3)]
     [22, 20, 8]
     """
-    count, bound = int(ranked[0].sum()), 0
+    rows, count, bound, last = len(ranked[0]), int(ranked[0].sum()), 0, 0
+    sums = [np.cumsum(marked, dtype=np.intp) for marked in ranked]
     for k in deletion_grid(count):
-        rests = [np.delete(marked, np.flatnonzero(marked)[:k]) for marked in ranked]
-        if not _rejects(rests, odds, level):
+        cuts, limit = _tests(rows - k, count - k, len(ranked), level)
+        # The first c of the rest are the first c + k of all, of which k marked ones are gone.
+        seen = np.concatenate([np.maximum(total[cuts + k - 1] - k, 0) for total in sums])
+        tests = list(zip(np.tile(cuts, len(ranked)), seen, strict=True))
+        for j in (*range(last, len(tests)), *range(min(last, len(tests)))):
+            cut, marked = tests[j]
+            tail = _fisher_tail(rows - k, count - k, int(cut), int(marked))
+            if tail(math.log(odds)) <= limit:
+                bound, last = k + 1, j  # the next k is likely to be rejected there too
+                break
+        else:
             return bound
-        bound = k + 1
     return bound
 
 
@@ -129,26 +138,14 @@ def residual_odds(
 def _tests(rows: int, count: int, scores: int, level: float) -> tuple[NDArray[np.intp], float]:
     """Return the cuts that could reject at Γ = 1, and the log level of each score and cut."""
     cuts = ladder(rows)
-    least = math.log(level / (scores * len(cuts)))
-    if count in (0, rows):
-        return cuts[:0], least
-    kept = cuts[[_smallest(rows, count, int(cut)) <= least for cut in cuts]]
+    few, many = np.minimum(cuts, count), np.maximum(cuts, count)
+    # The smallest p of a cut is that of as many marked units as there can be:
+    # choose(many, few)/choose(rows, few).
+    smallest = (
+        gammaln(many + 1) + gammaln(rows - few + 1) - gammaln(many - few + 1) - gammaln(rows + 1)
+    )
+    kept = cuts[smallest <= math.log(level / (scores * len(cuts)))]
     return kept, math.log(level / (scores * max(len(kept), 1)))
-
-
-def _smallest(rows: int, count: int, cut: int) -> float:
-    """Return the log p of a cut with as many training units as there can be, at Γ = 1."""
-    return float(log_upper_tail(rows, count, cut)[min(cut, count)])
-
-
-def _rejects(ranked: Sequence[Marked], odds: float, level: float) -> bool:
-    rows, count = len(ranked[0]), int(ranked[0].sum())
-    cuts, limit = _tests(rows, count, len(ranked), level)
-    for marked in ranked:
-        for cut, seen in zip(cuts, np.cumsum(marked)[cuts - 1], strict=True):
-            if _fisher_tail(rows, count, int(cut), int(seen))(math.log(odds)) <= limit:
-                return True
-    return False
 
 
 def _largest(
@@ -159,7 +156,7 @@ def _largest(
     Each tail grows with log Γ; only one that rejects at the best value so far is bisected.
     """
     best: float | None = None
-    for tail in tails:
+    for tail in sorted(tails, key=lambda tail: tail(0.0)):  # the most promising first
         low = lowest if best is None else best
         if tail(low) > limit:
             continue
