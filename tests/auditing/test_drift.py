@@ -111,7 +111,7 @@ def test_with_groups_there_is_a_logit_per_group():
 
 def test_ridge_by_definition():
     rng = np.random.default_rng(0)
-    x = drift.coordinates(rng.normal(size=(40, 3)) * [1, 10, 0.1], rng)
+    x = drift.coordinates(rng.normal(size=(40, 3)) * [1, 10, 0.1], rng)[:, :-1]
     labels = rng.integers(0, 2, size=(40, 6)).astype(np.uint8)
     values = drift.Ridge("ridge", x).evaluate(labels)
     x = x.astype(np.float64)
@@ -130,9 +130,20 @@ def test_ridge_does_not_depend_on_units_or_constant_columns():
     other = np.concatenate([x * [1e6, 1, 1e-6] + 1e3, np.ones((50, 2))], axis=1)
     labels = rng.integers(0, 2, size=(50, 5)).astype(np.uint8)
     first, second = (
-        drift.Ridge("ridge", drift.coordinates(rows, rng)).evaluate(labels) for rows in (x, other)
+        drift.Ridge("ridge", drift.coordinates(rows, rng)[:, :-1]).evaluate(labels)
+        for rows in (x, other)
     )
     np.testing.assert_allclose(first, second, rtol=1e-4)  # float32
+
+
+@pytest.mark.parametrize("dimension", [5, 90])
+def test_coordinates_are_standardised_and_their_length_comes_last(dimension):
+    rng = np.random.default_rng(0)
+    found = drift.coordinates(1e6 + rng.normal(size=(300, dimension)), rng)
+    assert found.shape == (300, min(dimension, drift.COMPONENTS) + 1)
+    np.testing.assert_allclose(found[:, :-1].mean(axis=0), 0, atol=1e-6)  # float32
+    np.testing.assert_allclose(found[:, :-1].std(axis=0), 1, rtol=1e-6)
+    np.testing.assert_allclose(found[:, -1], np.linalg.norm(found[:, :-1], axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dimension", [1, 3, 200])

@@ -117,15 +117,14 @@ def drift(
     False
     """
     columns = coordinates(real, rng)
-    length = np.sqrt(np.einsum("ij,ij->i", columns, columns))
     relabellings = max(relabellings, RELABELLINGS)
     near: list[Statistic] = [
         NeighbourAgreement("neighbour_agreement", among_real.indices),
         TwoSided(LinearRank("local_density", area_weights(among_real.distances[:, 0]))),
-        TwoSided(LinearRank("spread", area_weights(length.astype(np.float64)))),
+        TwoSided(LinearRank("spread", area_weights(columns[:, -1].astype(np.float64)))),
     ]
     groups = [
-        Group(GROUP_RIDGE, [Ridge("ridge", columns)]),
+        Group(GROUP_RIDGE, [Ridge("ridge", columns[:, :-1])]),
         Group(1 - GROUP_RIDGE, near),
     ]
     values = [
@@ -134,7 +133,6 @@ def drift(
     ]
     tables = [np.concatenate(blocks, axis=1) for blocks in zip(*values, strict=True)]
     pooled = pool_p_values(groups, tables)
-    columns = np.concatenate([columns, length[:, None]], axis=1)
     first = _halves(units, rng)
     scores = _fitted(columns, units, first, rng)
     boosted = _relabelled(scores, units, first, relabellings, rng)
@@ -148,32 +146,51 @@ def drift(
 
 
 def coordinates(real: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the rows' standardised columns, or leading components: (N, at most 64), centred.
+    """Return the rows' standardised columns or leading components, (N, k + 1), k ≤ 64.
 
-    Columns without spread give way. Components are those of a random sample of rows, in units of
-    their standard deviation; no label is seen.
+    The last entry of a row is the length of the others. Columns without spread are left out;
+    components are those of a random sample of rows. No label is seen.
     """
     rows, dimension = real.shape
     blocks = list(row_blocks(rows, dimension, _BLOCK_VALUES))
+    directions = None
     if dimension <= COLUMNS:
-        mean, directions = np.zeros(dimension), np.eye(dimension)
+        mean = sum(real[b].sum(axis=0, dtype=np.float64) for b in blocks) / np.float64(rows)
+        least, width = 1e-12 * np.abs(mean), dimension
     else:
-        count = min(rows, max(2 * COMPONENTS, _SAMPLED_VALUES // dimension))
-        sample = real[np.sort(rng.permutation(rows)[:count])].astype(np.float64)
-        mean = sample.mean(axis=0)
-        sample -= mean
-        size, vectors = np.linalg.eigh(sample @ sample.T)  # of the rows: dimension may be large
-        noise = max(1e-10 * float(size[-1]), 1e-20 * count * float(mean @ mean))
-        kept = (size > noise) & (np.arange(count) >= count - COMPONENTS)
-        directions = sample.T @ (vectors[:, kept] / np.sqrt(size[kept]))
-    out = np.empty((rows, directions.shape[1]))
+        mean, directions = _components(real, rng)
+        least, width = np.zeros(directions.shape[1]), directions.shape[1]
+    out = np.empty((rows, width + 1), np.float32)
+    total, squares = np.zeros((2, width))
     for block in blocks:
-        out[block] = (real[block] - mean) @ directions
-    middle = out.mean(axis=0)
-    out -= middle
-    spread = np.sqrt(np.einsum("ij,ij->j", out, out) / rows)
-    some = spread > 1e-12 * np.abs(middle)
-    return np.asarray(out[:, some] / spread[some], dtype=np.float32)
+        part = real[block] - mean
+        if directions is not None:
+            part = part @ directions
+        out[block, :-1] = part
+        total += part.sum(axis=0)
+        squares += np.einsum("ij,ij->j", part, part)
+    middle = total / rows
+    spread = np.sqrt(np.maximum(squares / rows - middle**2, 0.0))
+    some = spread > least
+    kept = int(some.sum())
+    for block in blocks:
+        part = (out[block, :-1][:, some] - middle[some]) / spread[some]
+        out[block, :kept] = part
+        out[block, kept] = np.sqrt(np.einsum("ij,ij->i", part, part))
+    return out[:, : kept + 1]
+
+
+def _components(real: Rows, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the mean (d,) and leading principal directions (d, k) of a random sample of rows."""
+    rows, dimension = real.shape
+    count = min(rows, max(2 * COMPONENTS, _SAMPLED_VALUES // dimension))
+    sample = real[np.sort(rng.permutation(rows)[:count])].astype(np.float64)
+    mean = sample.mean(axis=0)
+    sample -= mean
+    size, vectors = np.linalg.eigh(sample @ sample.T)  # of the rows: dimension may be large
+    noise = max(1e-10 * float(size[-1]), 1e-20 * count * float(mean @ mean))
+    kept = (size > noise) & (np.arange(count) >= count - COMPONENTS)
+    return mean, sample.T @ (vectors[:, kept] / np.sqrt(size[kept]))
 
 
 def calibrated(logits: Floats, training: NDArray[np.bool_]) -> Floats:
@@ -214,7 +231,7 @@ def order(train: Rows, heldout: Rows, relabellings: int, rng: np.random.Generato
     """
     sizes = [min(len(rows), ORDER_ROWS) for rows in (train, heldout)]
     first = np.concatenate([train[: sizes[0]], heldout[: sizes[1]]])
-    columns = coordinates(first, rng)[:, -ORDER_COMPONENTS:].astype(np.float64)
+    columns = coordinates(first, rng)[:, :-1][:, -ORDER_COMPONENTS:].astype(np.float64)
     total = np.empty(relabellings + 1)
     for k in range(relabellings + 1):
         shuffled = [np.arange(size) if k == 0 else rng.permutation(size) for size in sizes]
