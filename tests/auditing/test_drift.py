@@ -84,6 +84,13 @@ def test_leading_components_see_drift_of_many_columns():
     assert not found.passed
 
 
+def test_one_column_of_many_is_seen():
+    real = np.random.default_rng(0).normal(size=(400, 100))
+    real[:200, 7] += 0.8
+    found, _ = checked(real, halves(400))
+    assert found.parts["ridge"] <= 0.01
+
+
 def test_logits_are_of_other_rows_and_only_given_with_drift():
     rng = np.random.default_rng(0)
     real = rng.normal(size=(1000, 2))
@@ -136,11 +143,11 @@ def test_ridge_does_not_depend_on_units_or_constant_columns():
     np.testing.assert_allclose(first, second, rtol=1e-4)  # float32
 
 
-@pytest.mark.parametrize("dimension", [5, 90])
-def test_coordinates_are_standardised_and_their_length_comes_last(dimension):
+@pytest.mark.parametrize(("dimension", "width"), [(5, 5), (90, 90), (300, drift.COMPONENTS)])
+def test_coordinates_are_standardised_and_their_length_comes_last(dimension, width):
     rng = np.random.default_rng(0)
     found = drift.coordinates(1e6 + rng.normal(size=(300, dimension)), rng)
-    assert found.shape == (300, min(dimension, drift.COMPONENTS) + 1)
+    assert found.shape == (300, width + 1)
     np.testing.assert_allclose(found[:, :-1].mean(axis=0), 0, atol=1e-6)  # float32
     np.testing.assert_allclose(found[:, :-1].std(axis=0), 1, rtol=1e-6)
     np.testing.assert_allclose(found[:, -1], np.linalg.norm(found[:, :-1], axis=1), rtol=1e-6)

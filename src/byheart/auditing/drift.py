@@ -2,17 +2,16 @@
 
 Null hypothesis: the units of T ∪ H, rows or groups of rows, were split at random. Given the rows
 every relabelling is then as likely as the true labels. X (N, k) are the standardised columns
-(beyond 64 columns: leading components). Five statistics:
+(of wide rows: leading components). Five statistics:
 
 *Near rows of the same set* and *local density*: tables over the nearest real rows. *Spread*: the
 AUC, either way, of the length of the rows of X; it sees what moves no mean, as when a series
 becomes wilder.
 
-*Ridge*. With S = X'X/N and
-g = mean_T X − mean_H X, the statistic (n h/N) g' (S + λ I)⁻¹ g is a quadratic form in the labels,
-so every relabelling costs one product. λ → 0 is Hotelling's T², the most powerful invariant test
-of two normal laws of one covariance; λ → ∞ the distance of the means. λ = 1/100 + k/N, a rule that
-sees no label, keeps directions without spread, and estimates without rows, from deciding.
+*Ridge*. With S = X'X/N and g = mean_T X − mean_H X, (n h/N) g' (S + λ I)⁻¹ g is a quadratic form in
+the labels, so every relabelling costs one product. λ → 0 is Hotelling's T², the most powerful
+invariant test of two normal laws of one covariance; λ → ∞ the distance of the means. λ = 1/100 +
+k/N sees no label and keeps directions that have next to no spread, or few rows, from deciding.
 
 *Boosting*. What is not linear is learned: gradient-boosted trees of T against H, on X and the
 length of its rows, fitted on one half of the units and tested on the other by relabelling that
@@ -23,7 +22,7 @@ fit.
 
 The first four share their relabellings and are pooled by min-p, the ridge against the other three;
 the fifth has its own and joins by Bonferroni: p = min(p_pool/(2/3), p_boosting/(1/3)). The weights,
-λ and the trees were fixed in advance.
+λ and the trees are fixed; the spread was added after a series split by time had been looked at.
 
 The order of stored rows is looked at apart (`order`): rows of a random split may be stored sorted,
 so an order is no drift.
@@ -45,14 +44,17 @@ from byheart.distances.neighbours import Neighbours
 from byheart.distances.rows import Rows, row_blocks
 
 Floats = NDArray[np.float64]
-COLUMNS = 64  # as many standardised columns are used as they are; more give way to components
+# So many standardised columns are used as they are, the larger number only where they take no more
+# than so many values; beyond, leading components stand for them.
+COLUMNS, MOST_COLUMNS, _HELD_VALUES = 64, 256, 1 << 24
 COMPONENTS = 32
 RELABELLINGS = 999  # at least: with fewer no p-value is small enough for a part of the level
 WEIGHT_TABLES = 2 / 3  # of the statistics that share relabellings; the rest is boosting's
 GROUP_RIDGE = 1 / 2  # within these
 FITTED_ROWS = 50_000  # at most, so that the fit does not grow with the rows
 ORDER_ROWS, ORDER_COMPONENTS = 5_000, 8  # of each set
-_SAMPLED_VALUES = 1 << 22  # of the rows from which components are computed
+# Of the rows from which components are computed; their products are a square matrix.
+_SAMPLED_ROWS, _SAMPLED_VALUES = 1000, 1 << 22
 _BLOCK_VALUES = 1 << 20
 
 
@@ -146,7 +148,7 @@ def drift(
 
 
 def coordinates(real: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the rows' standardised columns or leading components, (N, k + 1), k ≤ 64.
+    """Return the rows' standardised columns or leading components, (N, k + 1), k ≤ 256.
 
     The last entry of a row is the length of the others. Columns without spread are left out;
     components are those of a random sample of rows. No label is seen.
@@ -154,7 +156,7 @@ def coordinates(real: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
     rows, dimension = real.shape
     blocks = list(row_blocks(rows, dimension, _BLOCK_VALUES))
     directions = None
-    if dimension <= COLUMNS:
+    if dimension <= max(COLUMNS, min(MOST_COLUMNS, _HELD_VALUES // rows)):
         mean = sum(real[b].sum(axis=0, dtype=np.float64) for b in blocks) / np.float64(rows)
         least, width = 1e-12 * np.abs(mean), dimension
     else:
@@ -183,7 +185,7 @@ def coordinates(real: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
 def _components(real: Rows, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Return the mean (d,) and leading principal directions (d, k) of a random sample of rows."""
     rows, dimension = real.shape
-    count = min(rows, max(2 * COMPONENTS, _SAMPLED_VALUES // dimension))
+    count = min(rows, _SAMPLED_ROWS, max(2 * COMPONENTS, _SAMPLED_VALUES // dimension))
     sample = real[np.sort(rng.permutation(rows)[:count])].astype(np.float64)
     mean = sample.mean(axis=0)
     sample -= mean
