@@ -360,3 +360,12 @@ def _apart(first: Floats, second: Floats, slack: float = 0.0) -> float:
         # At equal values the last one's share counts, and it is the largest.
         worst = max(worst, float((share - below).max()))
     return worst
+
+
+def bytes_comparability(real: int, generated: int, dimension: int) -> int:
+    """Return the bytes of the compared rows, their re-encodings, and real rows beside the search.
+
+    Real rows that are searched count as working memory of the search.
+    """
+    most = max(_VALUES // dimension, 2 * _FEW)
+    return 8 * dimension * (6 * min(COMPARED[0], generated, most) + min(KEPT, real, most))

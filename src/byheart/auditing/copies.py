@@ -24,18 +24,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byheart import intervals
 from byheart.auditing.pool import Points, Pool
-from byheart.auditing.result import CopiedPair, Copies
+from byheart.auditing.result import CopiedPair, Copies, Verbatim
+from byheart.auditing.scores import relative_scores
+from byheart.auditing.settings import Settings
 from byheart.auditing.statistics import berk_jones, ladder, log_upper_tail
+from byheart.auditing.verbatim import evident
 from byheart.distances.neighbours import Neighbours, TwoWay
 
 Floats = NDArray[np.float64]
 REPRODUCED_RATIO = 1 / 3
+# Controls, and what stands in for one, are tested at this share of the level each, so that they
+# seldom spoil a clean audit.
+CONTROL_SHARE = 1 / 5
 
 
 def conformal_p_values(train: Floats, heldout: Floats) -> Floats:
@@ -156,32 +163,62 @@ def reproduces(table: Neighbours) -> NDArray[np.bool_]:
     return np.asarray((nearest <= REPRODUCED_RATIO * second) & (second > 0))
 
 
+@dataclass(frozen=True)
+class Reproduced:
+    """Which points are reproduced, (units,), and the p-value that rows of T do it as often to T."""
+
+    points: NDArray[np.bool_]
+    p_value: float
+
+
+def reproduced(
+    points: Points, pool: Pool, forward: Neighbours, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return which points are reproduced, (units,), by no more generated rows than training rows.
+
+    forward: (m, k) nearest real rows of generated ones; of m > n a random n are asked, since more
+    samples come as near to more rows whatever the model.
+    """
+    n, ratio = int(pool.training.sum()), points.scores.ratio
+    if len(forward.distances) > n:
+        some = np.sort(rng.permutation(len(forward.distances))[:n])
+        part = Neighbours(forward.distances[some], forward.indices[some])
+        by_row = relative_scores(part, len(pool.training))[0]
+        ratio = np.full(len(points.training), np.inf)
+        np.minimum.at(ratio, pool.units.group, by_row)
+    return np.asarray(ratio <= REPRODUCED_RATIO)
+
+
 def find(
     points: Points,
     pool: Pool,
     table: TwoWay,
-    fdr: float,
-    level: float,
+    verbatim: Verbatim,
+    near: Reproduced,
+    settings: Settings,
     rng: np.random.Generator,
-    reproduction_p_value: float,
     names: tuple[Callable[[int], str], Callable[[int], str]],
 ) -> Copies:
     """Return the copied training points of one audit.
 
-    reproduction_p_value: from `controls.reproduction` of T; names: from row number to the name of
-    a training row and of a generated row.
+    A point is listed if it is named at the rate `fdr`, verbatim where that is no accident
+    (`verbatim.evident`), or reproduced, if T is reproduced more than H is by chance.
+    near: which points are reproduced; names: from row number to the name of a training row and of a
+    generated row.
     """
     training = points.training
     units = np.flatnonzero(training)
     q_values = benjamini_hochberg(
         conformal_p_values(points.train_distance, points.heldout_distance)
     )
-    reproduced = points.scores.ratio <= REPRODUCED_RATIO
-    hits = int(reproduced[training].sum()), int(reproduced[~training].sum())
+    hits = int(near.points[training].sum()), int(near.points[~training].sum())
     sizes = len(units), len(training) - len(units)
-    listed = q_values <= fdr
-    if hits[0] and excess_p_value(*hits, *sizes) <= level:
-        listed = listed | reproduced[units]
+    listed = q_values <= settings.fdr
+    if hits[0] and excess_p_value(*hits, *sizes) <= settings.level * CONTROL_SHARE:
+        listed = listed | near.points[units]
+    equal = points.scores.distance[units] == 0
+    if evident(verbatim):
+        listed = listed | equal
     pairs = []
     for unit, q_value in zip(units[listed], q_values[listed], strict=True):
         row = int(points.row[unit])
@@ -206,17 +243,31 @@ def find(
     made = int((is_listed[nearest.indices[:, 0]] & (nearest.distances[:, 0] <= reach)).sum())
     return Copies(
         memorized_lower_bound=memorized_lower_bound(
-            (points.scores.distance, points.scores.ratio), training, level, rng
+            (points.scores.distance, points.scores.ratio), training, settings.level, rng
         ),
-        fdr=fdr,
-        minimum_list_length=minimum_list_length(*sizes, fdr),
+        fdr=settings.fdr,
+        minimum_list_length=minimum_list_length(*sizes, settings.fdr),
         flagged_train=tuple(
-            sorted(pool.set_index(int(points.row[u])) for u in units[q_values <= fdr])
+            sorted(pool.set_index(int(points.row[u])) for u in units[q_values <= settings.fdr])
         ),
         pairs=tuple(sorted(pairs, key=lambda p: (p.distance, p.train_index))),
         reproduced_train=hits[0],
         reproduced_heldout=hits[1],
-        reproduction_p_value=reproduction_p_value,
+        reproduction_p_value=near.p_value,
         share_of_generated=made / len(nearest.distances),
-        share_interval=intervals.wilson(made, len(nearest.distances), level),
+        share_interval=intervals.wilson(made, len(nearest.distances), settings.level),
+    )
+
+
+def withheld(copies: Copies, reason: str) -> Copies:
+    """Return the copies without what needs a random split: the bound and the named points.
+
+    Rows that are verbatim copies stay in the list: their identity is a fact.
+    """
+    return replace(
+        copies,
+        memorized_lower_bound=None,
+        flagged_train=(),
+        pairs=tuple(pair for pair in copies.pairs if pair.distance == 0),
+        withheld=reason,
     )

@@ -36,14 +36,15 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from byheart.auditing.controls import NeighbourAgreement, TwoSided
-from byheart.auditing.permutation import Group, Units, pool_p_values, upper_ranks
+from byheart.auditing.permutation import Group, Units, bytes_evaluate, pool_p_values, upper_ranks
 from byheart.auditing.statistics import Labels, LinearRank, Statistic, area_weights
 from byheart.distances.neighbours import Neighbours
 from byheart.distances.rows import Rows, row_blocks
 
 Floats = NDArray[np.float64]
+AGREEMENT_NEIGHBOURS = 5
 # So many standardised columns are used as they are, the larger number only where they take no more
 # than so many values; beyond, leading components stand for them.
 COLUMNS, MOST_COLUMNS, _HELD_VALUES = 64, 256, 1 << 24
@@ -66,6 +67,37 @@ class Drift:
     passed: bool
     parts: Mapping[str, float]  # p-value of each statistic alone
     logits: Floats | None  # (units,) log odds of membership learned from other units, if it failed
+
+
+@final
+class NeighbourAgreement(Statistic):
+    """Share of (row, near row) pairs that lie in the same set (Schilling 1986, Henze 1988)."""
+
+    def __init__(self, name: str, indices: NDArray[np.int64]) -> None:
+        self.name = name
+        near = indices[:, :AGREEMENT_NEIGHBOURS]
+        rows, k = near.shape
+        self.graph = csr_array(
+            (np.ones(rows * k, np.float32), near.ravel(), np.arange(0, rows * k + 1, k)),
+            shape=(rows, rows),
+        )
+
+    def evaluate(self, labels: Labels) -> Floats:
+        signs = 2 * labels.astype(np.float32) - 1  # sums of ±1 are exact in float32
+        agreement = np.asarray(self.graph @ signs) * signs
+        return np.asarray(agreement.sum(axis=0, dtype=np.float64) / self.graph.nnz)
+
+
+@final
+class TwoSided(Statistic):
+    """The size of another statistic, whatever its sign."""
+
+    def __init__(self, inner: Statistic) -> None:
+        self.name = inner.name
+        self.inner = inner
+
+    def evaluate(self, labels: Labels) -> Floats:
+        return np.abs(self.inner.evaluate(labels))
 
 
 @final
@@ -302,3 +334,10 @@ def _relabelled(
 def _per_unit(values: Floats, units: Units) -> Floats:
     count = np.bincount(units.group, minlength=len(units.training))
     return np.asarray(np.bincount(units.group, values, len(units.training)) / count)
+
+
+def bytes_drift(real: int, dimension: int, relabellings: int) -> int:
+    """Return the bytes of the coordinates, of what the trees are fitted on, and of the tables."""
+    columns = min(dimension, MOST_COLUMNS) + 1
+    fitted = min(real, FITTED_ROWS) * (9 * columns + 64)
+    return real * (4 * columns + 100) + fitted + bytes_evaluate(real, relabellings)

@@ -29,6 +29,7 @@ from byheart.auditing.statistics import (
     bytes_kernel,
     savage_weights,
 )
+from byheart.auditing.verbatim import VerbatimCount
 from byheart.distances.kernels import BANDWIDTH_MULTIPLES
 from byheart.distances.neighbours import Neighbours
 
@@ -66,9 +67,15 @@ def decisive(scores: Scores, marked: int) -> tuple[Group, Group]:
 
 
 def family(
-    scores: Scores, marked: int, over_generated: Sequence[Statistic]
+    scores: Scores,
+    marked: int,
+    over_generated: Sequence[Statistic],
+    identity: Sequence[Statistic] = (),
 ) -> tuple[Group, Group, Group]:
-    """Return all groups of statistics; arguments as for `decisive`."""
+    """Return all groups of statistics; arguments as for `decisive`.
+
+    identity: statistics of verbatim rows, which join those of close copies.
+    """
     other: list[Statistic] = [
         *over_generated,
         BerkJones("berk_jones_local", _order(scores.local), marked),
@@ -79,7 +86,9 @@ def family(
         other.extend(
             TailCount(f"membership_tail_{name}_{share:g}", order, share) for share in TAIL_SHARES
         )
-    return *decisive(scores, marked), Group(OTHER_WEIGHT, other)
+    close, loose = decisive(scores, marked)
+    close = Group(close.weight, [*close.statistics, *identity])
+    return close, loose, Group(OTHER_WEIGHT, other)
 
 
 def _order(score: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -95,14 +104,23 @@ class FamilyTest:
 
 
 def run(
-    pool: Pool, distances: Distances, relabellings: int, rng: np.random.Generator
+    pool: Pool,
+    distances: Distances,
+    identity: VerbatimCount,
+    relabellings: int,
+    rng: np.random.Generator,
 ) -> FamilyTest:
-    """Test the null hypothesis that the rows of T and H are exchangeable given G."""
+    """Test the null hypothesis that the rows of T and H are exchangeable given G.
+
+    identity: of verbatim rows; where there are none it says nothing under any label and is left
+    out.
+    """
     forward = distances.table.forward
     groups = family(
         distances.scores,
         int(pool.training.sum()),
         over_generated(forward, distances.bandwidths, len(pool.rows)),
+        [identity] if len(identity.rows) else [],
     )
     observed, swapped = evaluate(groups, pool.units.relabellings(relabellings, rng))
     return FamilyTest(pool_p_values(groups, observed), pool_p_values(groups, swapped).p_value)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from byheart.auditing import approximate, controls, family, planted, search
+from byheart.auditing import approximate, comparability, controls, drift, family, planted, search
 from byheart.auditing.pool import bytes_pool, bytes_tables
 from byheart.auditing.statistics import bytes_tails
 from byheart.distances.index import list_count, working_memory
@@ -59,7 +59,8 @@ class Audit:
             held, making = approximate.bytes_index(n, d, self.itemsize, k)
             passes = approximate.bytes_search(n, m, k)
         after = max(
-            planted.bytes_planted(n, d, self.itemsize, k), controls.bytes_comparability(m, d)
+            planted.bytes_planted(n, d, self.itemsize, k),
+            comparability.bytes_comparability(n, m, d),
         )
         most = max(making, held + max(*passes, bytes_tables(n, m, k) + after))
         return self._always() + most
@@ -69,7 +70,7 @@ class Audit:
         n, m, d, k = self.real_rows, self.generated_rows, self.dimension, self.k
         stages = max(
             family.bytes_run(n, m, k, self.permutations),
-            controls.bytes_exchangeability(n, d, self.permutations),
+            drift.bytes_drift(n, d, self.permutations),
             controls.bytes_duplicates(self.train_rows),
             planted.bytes_trial(n),
         )

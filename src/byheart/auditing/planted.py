@@ -1,14 +1,15 @@
 """The positive control: how few copied training points would this audit have found?
 
-Draw a random relabelling (T', H') of the pooled real rows, add noisy copies of k points of T' to
-the generated samples, and test T' against H' as the audit does. The share of repeats that reject
+Draw a random relabelling (T', H') of the pooled real rows, let k distinct values of the generated
+samples, with all their repeats, give way to noisy copies of k points of T' (`substitution`), and
+test T' against H' as the audit does. The share of repeats that reject
 is the power at k copies; the smallest share of T found in 95% of repeats is the minimum detectable
 one. Planting under random labels, not under the observed ones, keeps the sizes of both sets and
 gives the planted points no help from a trace that may already be there.
 
 Noise is isotropic; its expected length is a multiple of the median distance between nearest real
-rows. Rows that are not planted keep their distances: each planted row only lowers the scores of
-its near real rows.
+rows. Samples of D distinct values cannot hold more than D copies: where that is too few, or no
+number of copies is found often enough, there is no smallest share.
 
 The family's third group takes no part. With weight w and B relabellings its weighted p-value is at
 least 1/((B + 1) w); whenever that is at least level/CLOSE_WEIGHT, which B is chosen to ensure, a
@@ -33,6 +34,7 @@ from byheart.auditing.result import Planted
 from byheart.auditing.scores import Scores, relative_scores
 from byheart.auditing.search import Search
 from byheart.auditing.statistics import Labels
+from byheart.auditing.substitution import Substitution
 from byheart.distances.neighbours import Neighbours, bytes_within
 from byheart.distances.rows import Array, row_blocks
 from byheart.distances.tiles import thread_count
@@ -50,26 +52,36 @@ POOL = 2000  # real rows that have a planted copy ready
 _TRIAL_BYTES = 5 * RELABELLINGS // 2 + 160
 
 
-def planted(search: Search, units: Units, level: float, rng: np.random.Generator) -> Planted:
+def planted(
+    search: Search,
+    substitution: Substitution,
+    units: Units,
+    level: float,
+    rng: np.random.Generator,
+) -> Planted:
     """Measure the power against planted copies at each noise, by search over the number k.
 
-    search, units: of the audit; level: of its test.
+    search, units: of the audit; substitution: of its generated values; level: of its test.
     """
     training_rows = int(units.training[units.group].sum())
     rows = rng.permutation(len(search.real))[:POOL]
     # The pool has to hold enough rows of T', also where chance gives it fewer than its share.
     ready = training_rows * len(rows) // len(search.real)
-    grid = _grid(min(training_rows // 2, ready * 4 // 5))
+    values = substitution.values
+    grid = [k for k in _grid(min(training_rows // 2, ready * 4 // 5)) if k <= values]
     observed = units.draw(REPEATS, rng)
     shared = units.draw(_relabellings(level), rng)
     priorities = [rng.permutation(len(rows)) for _ in range(REPEATS)]
+    leaving = [rng.permutation(values) for _ in range(REPEATS)]
     directions = rng.bit_generator.state
     powers, minima = [], []
     guess = int(np.searchsorted(grid, 12))
     for noise in NOISES:
         rng.bit_generator.state = directions  # the same at each noise, and never all in memory
         near = _nearest(search, rows, noise, rng)
-        trials = _Trials(search, level, rows, near, observed, shared, priorities)
+        trials = _Trials(
+            search, substitution, level, rows, near, observed, shared, priorities, leaving
+        )
         power, smallest = _search(trials, grid, guess)
         powers.append(power)
         minima.append(smallest)
@@ -78,7 +90,7 @@ def planted(search: Search, units: Units, level: float, rng: np.random.Generator
     return Planted(
         noise=NOISES,
         training_share=tuple(grid[j] / training_rows for j in tried),
-        generated_share=tuple(grid[j] / (grid[j] + len(search.generated)) for j in tried),
+        generated_share=tuple(grid[j] / values for j in tried),
         power=tuple(tuple(power[j] for j in tried) for power in powers),
         minimum_detectable_share=tuple(
             None if j is None else grid[j] / training_rows for j in minima
@@ -117,12 +129,14 @@ class _Trials:
     """Repeats at one noise: the planted rows are ready, only their number varies."""
 
     search: Search
+    substitution: Substitution
     level: float
     rows: NDArray[np.intp]  # (pool,) the real row that each planted row copies
     near: Neighbours  # (pool, k) nearest real rows of each planted row
     observed: Labels  # (N, repeats) the labels T' of each repeat
     shared: Labels  # (N, B) relabellings for all repeats
     priorities: Sequence[NDArray[np.intp]]  # per repeat, the order in which the pool is used
+    leaving: Sequence[NDArray[np.intp]]  # per repeat, the order in which generated values give way
 
     def power(self, copies: int) -> float:
         """Return the share of repeats in which `copies` planted copies are found.
@@ -152,7 +166,9 @@ class _Trials:
         usable = self.priorities[repeat]
         chosen = usable[marked[self.rows[usable]] == 1][:copies]
         near = Neighbours(self.near.distances[chosen], self.near.indices[chosen])
-        groups = decisive(self._scores(near), int(marked.sum()))
+        removed = self.substitution.removed(self.leaving[repeat], copies)
+        rest = self.substitution.without(self.search.distances.scores, removed)
+        groups = decisive(_beside(rest, near), int(marked.sum()))
         values = [
             np.stack(
                 [
@@ -164,19 +180,18 @@ class _Trials:
         ]
         return pool_p_values(groups, values).p_value <= self.level
 
-    def _scores(self, near: Neighbours) -> Scores:
-        old = (
-            self.search.distances.scores
-        )  # the local scores stay behind: the heavy groups have none
-        distance = old.distance.copy()
-        np.minimum.at(distance, near.indices.ravel(), near.distances.ravel())
-        ratio, negative_margin = relative_scores(near, len(distance))
-        return replace(
-            old,
-            distance=distance,
-            ratio=np.minimum(old.ratio, ratio),
-            negative_margin=np.minimum(old.negative_margin, negative_margin),
-        )
+
+def _beside(scores: Scores, near: Neighbours) -> Scores:
+    """Return the scores with planted rows beside; near: their nearest real rows."""
+    distance = scores.distance.copy()
+    np.minimum.at(distance, near.indices.ravel(), near.distances.ravel())
+    ratio, negative_margin = relative_scores(near, len(distance))
+    return replace(  # the local scores stay behind: the heavy groups have none
+        scores,
+        distance=distance,
+        ratio=np.minimum(scores.ratio, ratio),
+        negative_margin=np.minimum(scores.negative_margin, negative_margin),
+    )
 
 
 def _search(
@@ -193,7 +208,7 @@ def _search(
         return trials_power >= REQUIRED_POWER
 
     low, high = -1, len(grid)  # found nowhere up to low, found from high on
-    position, step = min(guess, len(grid) - 1), 1
+    position, step = max(0, min(guess, len(grid) - 1)), 1
     while high - low > 1:
         if found(position):
             high = position

@@ -82,9 +82,13 @@ class CopiedPair:
 
 @dataclass(frozen=True)
 class Copies:
-    """The memorized training points: how many at least, and which."""
+    """The memorized training points: how many at least, and which.
 
-    memorized_lower_bound: Count  # with confidence 1 - level
+    A point comes back if it is named (`flagged_train`), verbatim, or reproduced beyond chance; it
+    is in `pairs` then. The lower bound counts all that left a trace.
+    """
+
+    memorized_lower_bound: Count | None  # with confidence 1 - level; None where it is withheld
     fdr: float
     flagged_train: tuple[Count, ...]
     pairs: tuple[CopiedPair, ...]  # closest first
@@ -94,6 +98,40 @@ class Copies:
     reproduced_train: Count  # rows with a generated row three times nearer than any other real row
     reproduced_heldout: Count  # the same for held-out rows: what chance alone does ("phantoms")
     reproduction_p_value: Share  # that G reproduces T no more often than T reproduces itself
+    withheld: str | None = None  # why bound, list and epsilon are not given
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """The real row that comes back most often; the training row where it stands in both sets."""
+
+    role: Literal["train", "heldout"]
+    index: Count
+    times: Count  # generated rows equal to it
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """Real rows that stand in the generated set, equal in every value.
+
+    Rows count each row of a set; values count equal rows once. What is about a held-out set is
+    None where there is none.
+    """
+
+    train_rows: Count
+    train_values: Count
+    heldout_rows: Count | None
+    heldout_values: Count | None
+    shared_values: Count | None  # of those, values that stand in both sets: no evidence
+    generated_of_train: Count  # generated rows equal to a training row
+    generated_of_heldout: Count | None
+    most_repeated: Repeated | None
+    generated_rows: Count
+    distinct_generated: Count
+    effective_generated: float  # inverse Simpson, in [1, generated_rows]
+    real_distinct: bool  # whether no two real rows are equal
+    p_value: Share | None  # hypergeometric, of as many marked points in T
+    pairs: tuple[tuple[Count, Count], ...]  # (generated row, first equal training row)
 
 
 @dataclass(frozen=True)
@@ -107,11 +145,49 @@ class Membership:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """How far from random the split may have been, as odds ratios of membership.
+
+    largest_odds: the largest one, Γ, under which the training rows are still too suspicious to owe
+    it to the split (exact for independent rows); None: this test, weaker than the family, does not
+    reject even a random split. residual_odds: where T and H were seen to differ, the same beyond
+    what a classifier of T against H explains, an estimate; None elsewhere.
+    """
+
+    largest_odds: float | None
+    residual_odds: float | None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The size of a trace beside what ordinary fitting leaves; descriptive.
+
+    ordinary: smallest and largest membership area when a smooth law is fitted to as many real rows
+    drawn at random and sampled as often; None where it cannot be fitted (d ≥ n).
+    """
+
+    auc: Share
+    ordinary: Interval | None
+    fit: str  # the smooth law
+    repeats: Count
+
+
+@dataclass(frozen=True)
 class ControlTest:
     """A control that ought not to alarm."""
 
     p_value: Share
     passed: bool
+
+
+@dataclass(frozen=True)
+class Exchangeability:
+    """Do T and H look like one random split?"""
+
+    p_value: Share
+    passed: bool
+    parts: Mapping[str, Share] = field(default_factory=dict)  # p-value of each statistic alone
+    order_p_value: Share | None = None  # rows that follow each other are alike; where T, H differ
 
 
 @dataclass(frozen=True)
@@ -126,7 +202,9 @@ class Duplicates:
 class Comparability:
     """Are the generated samples on the data's scale?"""
 
-    distance_ratio: Number  # median nearest distance generated -> real over real -> real
+    distance_ratio: (
+        Number  # median: generated row to nearest real one, over two real ones at random
+    )
     limit: float
     passed: bool
     cause: str | None  # the re-encoding that would bring the generated samples to the data
@@ -158,7 +236,7 @@ class Controls:
     """Everything that has to hold before a verdict is believed."""
 
     role_swap: ControlTest
-    exchangeability: ControlTest
+    exchangeability: Exchangeability
     duplicates: Duplicates
     planted: Planted
     minimum_detectable_rate: Share | None  # at the gate's noise
@@ -268,6 +346,9 @@ class AuditResult:
     environment: Mapping[str, Any]
     warnings: tuple[str, ...]
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    verbatim: Verbatim | None = None
+    sensitivity: Sensitivity | None = None
+    trace: Trace | None = None  # of a verdict of the kind `traces`
     approximation: Approximation | None = None  # None: all neighbours are exact
 
     def options(self) -> dict[str, Any]:

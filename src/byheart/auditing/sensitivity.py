@@ -45,12 +45,29 @@ from numpy.typing import NDArray
 from scipy.special import expit, gammaln, ndtr
 
 from byheart.auditing.copies import deletion_grid
+from byheart.auditing.pool import Points
+from byheart.auditing.result import Sensitivity
 from byheart.auditing.statistics import ladder
 
 Floats = NDArray[np.float64]
 Marked = NDArray[np.bool_]
 _HIGHEST = 50.0  # of log Γ
 _PRECISION = 1e-4  # of log Γ, which is rounded down
+
+
+def analyse(points: Points, logits: Floats | None, level: float) -> Sensitivity:
+    """Return both odds ratios of an audit, on the distance and on the ratio.
+
+    points: scores of the units; logits: (units,) of a classifier of T against H where the two were
+    seen to differ, else None.
+    """
+    orders = [
+        np.argsort(score, kind="stable") for score in (points.scores.distance, points.scores.ratio)
+    ]
+    return Sensitivity(
+        largest_odds([points.training[order] for order in orders], level),
+        None if logits is None else residual_odds(orders, points.training, logits, level),
+    )
 
 
 def largest_odds(ranked: Sequence[Marked], level: float) -> float | None:

@@ -10,25 +10,41 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from byheart.auditing import controls, copies, evidence, family, planted, verdict
+from byheart.auditing import (
+    comparability,
+    controls,
+    copies,
+    drift,
+    evidence,
+    family,
+    planted,
+    sensitivity,
+    trace,
+    verbatim,
+    verdict,
+)
 from byheart.auditing.approximate import ApproximateSearch
 from byheart.auditing.delta import delta
+from byheart.auditing.drift import Drift
 from byheart.auditing.groups import Grouping
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
 from byheart.auditing.pool import Points, Pool
-from byheart.auditing.result import AuditResult, Controls, ControlTest
+from byheart.auditing.result import AuditResult, Controls, ControlTest, Exchangeability
 from byheart.auditing.search import ExactSearch, Search
 from byheart.auditing.sets import Sets
 from byheart.auditing.settings import Settings
 from byheart.auditing.streams import Streams
+from byheart.auditing.substitution import Substitution
+from byheart.auditing.verbatim import Values, VerbatimCount
 from byheart.distances.neighbours import TwoWay, on_engine
 from byheart.distances.rows import Rows, held
 from byheart.progress import Progress, Watcher
 from byheart.samples import Encoded
 
 NEIGHBOURS = 32
+ORDER_RELABELLINGS = 199
 
 
 @dataclass(frozen=True)
@@ -89,22 +105,33 @@ def _tested(
     exact, distances = search.exact, search.distances
     points = Points.of(pool, distances.scores)
 
+    vectors = material.vectors
+    values = Values.of(vectors.train, vectors.heldout, made)
+    equal = verbatim.find(values, material.grouping.rows)
+
     watch(Progress("relabelling"))
-    test = family.run(pool, distances, settings.permutations, streams.take("relabelling"))
+    identity = VerbatimCount("verbatim", values.marked[pool.order], pool.units.group)
+    test = family.run(pool, distances, identity, settings.permutations, streams.take("relabelling"))
+    checks, seen = _controls(
+        search, values, pool, test.role_swap, settings, material, streams, watch
+    )
+    near = copies.Reproduced(
+        copies.reproduced(points, pool, distances.table.forward, streams.take("reproduction")),
+        controls.reproduction(exact, pool.training, pool.training).p_value,
+    )
     found = copies.find(
         points,
         pool,
         TwoWay(exact.forward, distances.table.backward),
-        settings.fdr,
-        level,
+        equal,
+        near,
+        settings,
         streams.take("memorized_lower_bound"),
-        controls.reproduction(exact, pool.training, pool.training).p_value,
         (material.sets.train.row_name, material.sets.generated.row_name),
     )
     figures, cautions = membership(
         points.train_distance, points.heldout_distance, streams.take("membership"), level
     )
-    checks = _controls(search, pool, test.role_swap, settings, material, streams, watch)
     limits = verdict.Limits(
         train_points=len(points.train_distance),
         heldout_points=len(points.heldout_distance),
@@ -112,7 +139,14 @@ def _tested(
         tolerance=settings.tolerance,
         resolution=settings.resolution,
     )
-    decision = verdict.decide(test.pooled.p_value, found, checks, limits)
+    odds = sensitivity.analyse(points, seen.logits, level)
+    decision = verdict.decide(
+        verdict.Findings(test.pooled.p_value, found, equal, odds, checks), limits
+    )
+    withheld = verdict.withholding(checks)
+    if withheld is not None:
+        found = copies.withheld(found, withheld)
+        figures = replace(figures, epsilon_lower_bound=None)
     return replace(
         frame,
         **asdict(decision),
@@ -146,6 +180,11 @@ def _tested(
             *search.warnings(),
             *controls.warnings(checks.duplicates),
         ),
+        verbatim=verbatim.shown(equal),
+        sensitivity=odds,
+        trace=trace.size(search, pool, figures.auc, material.samples.kind, streams.take("trace"))
+        if decision.kind == "traces"
+        else None,
         evidence=evidence.gather(found, points, pool, distances, material.samples, material.sets),
         approximation=search.approximation,
     )
@@ -162,17 +201,21 @@ def _search(
 
 def _controls(
     search: Search,
+    values: Values,
     pool: Pool,
     role_swap: float,
     settings: Settings,
     material: Material,
     streams: Streams,
     watch: Watcher,
-) -> Controls:
+) -> tuple[Controls, Drift]:
     """Run all controls; role_swap: the family's p-value with the roles exchanged."""
     watch(Progress("running controls"))
     level = settings.level * verdict.CONTROL_SHARE
-    exchangeable = controls.exchangeability(
+    samples, vectors, sets = material.samples, material.vectors, material.sets
+    assert vectors.heldout is not None
+    assert sets.heldout is not None
+    seen = drift.drift(
         pool.rows,
         search.distances.among_real,
         pool.units,
@@ -180,17 +223,39 @@ def _controls(
         level,
         streams.take("exchangeability"),
     )
-    comparable = controls.comparability(
-        search, material.sample_shape, streams.take("comparability")
+    order = None
+    if not seen.passed:
+        order = drift.order(
+            vectors.train, vectors.heldout, ORDER_RELABELLINGS, streams.take("order")
+        )
+    table = samples.kind == "table"
+    comparable = comparability.comparability(
+        pool.rows,
+        search.generated,
+        search.exact.forward.distances[:, 0],
+        streams.take("comparability"),
+        raw=vectors is samples and not table,
+        sample_shape=material.sample_shape,
+        columns=comparability.numeric_columns(
+            sets.train, sets.heldout, sets.generated, samples.columns
+        )
+        if table
+        else (),
+        max_memory=search.max_memory,
     )
-    assert material.vectors.heldout is not None
-    twins = controls.duplicates(material.vectors.train, material.vectors.heldout)
+    twins = controls.duplicates(vectors.train, vectors.heldout)
     give_back()
     watch(Progress("planting copies"))
-    power = planted.planted(search, pool.units, settings.level, streams.take("planting"))
-    return Controls(
+    power = planted.planted(
+        search,
+        Substitution.of(search.distances.table, values.generated),
+        pool.units,
+        settings.level,
+        streams.take("planting"),
+    )
+    checks = Controls(
         role_swap=ControlTest(role_swap, role_swap > level),
-        exchangeability=exchangeable,
+        exchangeability=Exchangeability(seen.p_value, seen.passed, seen.parts, order),
         comparability=comparable,
         independence=controls.independence(search.exact, pool.training, level),
         duplicates=twins,
@@ -199,3 +264,4 @@ def _controls(
             power.noise.index(planted.GATE_NOISE)
         ],
     )
+    return checks, seen

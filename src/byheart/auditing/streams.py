@@ -19,6 +19,9 @@ Purpose = Literal[
     "delta",
     "metrics",
     "search",
+    "reproduction",
+    "order",
+    "trace",
 ]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 

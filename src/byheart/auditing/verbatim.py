@@ -25,51 +25,21 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.auditing.result import Repeated, Verbatim
 from byheart.auditing.statistics import Floats, Labels, Statistic, log_upper_tail
 from byheart.distances.rows import Rows, row_blocks
 
 FAVOURS_TRAIN = 0.2  # no clearance at this p-value of the verbatim rows or below
+EVIDENT = 0.01
 NAMED_ROWS = 3  # in a reason
+SHOWN_PAIRS = 1000  # in a report
 _DIGEST = np.dtype("V16")
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """The real row that comes back most often; the training row where it stands in both sets."""
-
-    role: Literal["train", "heldout"]
-    index: int
-    times: int  # generated rows equal to it
-
-
-@dataclass(frozen=True)
-class Verbatim:
-    """Real rows that stand in the generated set, equal in every value.
-
-    Rows count each row of a set; values count equal rows once. What is about a held-out set is
-    None where there is none.
-    """
-
-    train_rows: int
-    train_values: int
-    heldout_rows: int | None
-    heldout_values: int | None
-    shared_values: int | None  # of those, values that stand in both sets: no evidence
-    generated_of_train: int  # generated rows equal to a training row
-    generated_of_heldout: int | None
-    most_repeated: Repeated | None
-    generated_rows: int
-    distinct_generated: int
-    effective_generated: float  # inverse Simpson, in [1, generated_rows]
-    real_distinct: bool  # whether no two real rows are equal
-    p_value: float | None  # hypergeometric, of as many marked points in T
-    pairs: tuple[tuple[int, int], ...]  # (generated row, first equal training row)
 
 
 @dataclass(frozen=True)
@@ -153,6 +123,38 @@ def find(values: Values, groups: tuple[NDArray[Any], NDArray[Any]] | None = None
     )
 
 
+def shown(found: Verbatim) -> Verbatim:
+    """Return it for a report: no more pairs than `SHOWN_PAIRS`."""
+    return replace(found, pairs=found.pairs[:SHOWN_PAIRS])
+
+
+def evident(found: Verbatim) -> bool:
+    """Return whether training rows come back verbatim by more than an accident of discrete data.
+
+    Either no two real rows are equal, so that chance repeats none, or too many verbatim rows lie in
+    T (p ≤ .01).
+
+    >>> train, heldout = np.arange(20.0)[:, None], np.arange(20.0, 40)[:, None]
+    >>> evident(find(Values.of(train, heldout, train[[3, 3, 3, 5]])))
+    True
+    """
+    unlikely = found.p_value is not None and found.p_value <= EVIDENT
+    return found.train_rows > 0 and (found.real_distinct or unlikely)
+
+
+def sentence(found: Verbatim) -> str:
+    """Return in words which training rows come back verbatim, beside the held-out rows that do."""
+    rows = ", ".join(
+        f"row {t}" for t in list(dict.fromkeys(t for _, t in found.pairs))[:NAMED_ROWS]
+    )
+    more = ", …" if found.train_values > NAMED_ROWS else ""
+    return (
+        f"training rows come back verbatim: {found.train_rows:,} ({rows}{more}) in "
+        f"{found.generated_of_train:,} of {found.generated_rows:,} generated rows, against "
+        f"{found.heldout_rows or 0:,} held-out rows"
+    )
+
+
 def clearance_obstacle(found: Verbatim, share: float | None, train_points: int) -> str | None:
     """Return why `generalizes` must not be said, or None.
 
@@ -161,15 +163,7 @@ def clearance_obstacle(found: Verbatim, share: float | None, train_points: int) 
     distinct (for continuous data a coincidence has probability 0); verbatim rows favour T; fewer
     distinct generated rows than the copies that the share speaks of.
     """
-    rows = ", ".join(
-        f"row {t}" for t in list(dict.fromkeys(t for _, t in found.pairs))[:NAMED_ROWS]
-    )
-    more = ", …" if found.train_values > NAMED_ROWS else ""
-    beside = (
-        f"training rows come back verbatim: {found.train_rows:,} ({rows}{more}) in "
-        f"{found.generated_of_train:,} of {found.generated_rows:,} generated rows, against "
-        f"{found.heldout_rows or 0:,} held-out rows"
-    )
+    beside = sentence(found)
     if found.train_rows and found.real_distinct:
         return f"{beside}, and no two real rows are equal, so that chance repeats none"
     if found.train_rows and found.p_value is not None and found.p_value <= FAVOURS_TRAIN:

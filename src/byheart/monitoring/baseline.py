@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from byheart import intervals
-from byheart.auditing import controls, copies, family
+from byheart.auditing import controls, copies, drift, family
 from byheart.auditing.delta import kl_contributions
+from byheart.auditing.drift import Drift
 from byheart.auditing.groups import Grouping
 from byheart.auditing.membership import area_under_curve
 from byheart.auditing.permutation import pool_columns
 from byheart.auditing.pool import Distances, Points, Pool
-from byheart.auditing.result import ControlTest
 from byheart.auditing.statistics import Labels, NearestShare, NegativeDelta, Statistic
 from byheart.distances.kernels import bandwidth_ladder
 from byheart.distances.neighbours import Neighbours, two_way, within
@@ -109,7 +109,7 @@ class Baseline:
     scale: float
     judge: Judge
     bound: LowerBound
-    exchangeable: ControlTest
+    exchangeable: Drift
     duplicates: int
     level: float
     fdr: float
@@ -145,7 +145,7 @@ class Baseline:
             judge=Judge.of(heldout, np.random.default_rng(judge)),
             # Half of the level for each of the two scores.
             bound=LowerBound(int(units.sum()), len(units), level / 2, bound),
-            exchangeable=controls.exchangeability(
+            exchangeable=drift.drift(
                 pool.rows,
                 among_real,
                 pool.units,
