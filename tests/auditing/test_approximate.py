@@ -85,7 +85,7 @@ def test_an_index_of_one_list_gives_the_exact_audit(make):
     for name, metric in found.metrics.items():
         assert metric.value == pytest.approx(exact.metrics[name].value, rel=1e-12)
     assert exact.approximation is None
-    assert "approximate" not in exact.parameters
+    assert exact.parameters["approximate"] is False
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ _BLOCK = re.compile(
 )
 _MATCHER = doctest.OutputChecker()
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-SOURCE = str(Path(cli.__file__).resolve().parents[1])
+SOURCE = str(Path(cli.__file__).resolve().parents[2])
 _PROGRAMS = """python() {{ {python} "$@"; }}
 byheart() {{ python -c 'from byheart.cli import main; main()' "$@"; }}
 """
