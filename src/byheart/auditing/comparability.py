@@ -51,8 +51,8 @@ from byheart.auditing.result import Comparability
 from byheart.distances.neighbours import two_way
 from byheart.distances.rows import Chosen, Rows
 from byheart.distances.tiles import DEFAULT_MEMORY
-from byheart.samples import Samples
 from byheart.samples.columns import Column, meaning
+from byheart.samples.record import Samples, TableSamples
 
 Floats = NDArray[np.float64]
 Change = Callable[[Floats], Floats]
@@ -82,13 +82,15 @@ class NumericColumn:
     generated: Floats
 
 
-def numeric_columns(
-    train: Samples, heldout: Samples, generated: Samples, names: Sequence[str]
-) -> list[NumericColumn]:
-    """Return those of a table's columns `names` that hold numbers, as stored."""
+def numeric_columns(sets: Sequence[Samples], names: Sequence[str]) -> list[NumericColumn]:
+    """Return those of the columns `names` that hold numbers, as stored; none unless of tables.
+
+    sets: train, heldout, generated.
+    """
+    tables = [samples for samples in sets if isinstance(samples, TableSamples)]
     found = []
-    for name in names:
-        columns = [Column(samples, name) for samples in (train, heldout, generated)]
+    for name in names if len(tables) == len(sets) else ():
+        columns = [Column(samples, name) for samples in tables]
         if meaning(columns[:2]) != "number":
             continue
         values = [column.numbers("number") for column in columns]

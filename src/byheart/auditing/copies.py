@@ -35,7 +35,6 @@ from byheart.auditing.result import CopiedPair, Copies, Verbatim
 from byheart.auditing.scores import relative_scores
 from byheart.auditing.settings import Settings
 from byheart.auditing.statistics import berk_jones, ladder, log_upper_tail
-from byheart.auditing.verbatim import evident
 from byheart.distances.neighbours import Neighbours, TwoWay
 
 Floats = NDArray[np.float64]
@@ -202,7 +201,7 @@ def find(
     """Return the copied training points of one audit.
 
     A point is listed if it is named at the rate `fdr`, verbatim where that is no accident
-    (`verbatim.evident`), or reproduced, if T is reproduced more than H is by chance.
+    (`Verbatim.evident`), or reproduced, if T is reproduced more than H is by chance.
     near: which points are reproduced; names: from row number to the name of a training row and of a
     generated row.
     """
@@ -217,7 +216,7 @@ def find(
     if hits[0] and excess_p_value(*hits, *sizes) <= settings.level * CONTROL_SHARE:
         listed = listed | near.points[units]
     equal = points.scores.distance[units] == 0
-    if evident(verbatim):
+    if verbatim.evident:
         listed = listed | equal
     pairs = []
     for unit, q_value in zip(units[listed], q_values[listed], strict=True):

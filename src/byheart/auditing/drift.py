@@ -52,6 +52,7 @@ COMPONENTS = 32
 RELABELLINGS = 999  # at least: with fewer no p-value is small enough for a part of the level
 WEIGHT_TABLES = 2 / 3  # of the statistics that share relabellings; the rest is boosting's
 GROUP_RIDGE = 1 / 2  # within these
+LEAF = 20  # rows of a leaf, at least
 FITTED_ROWS = 50_000  # at most, so that the fit does not grow with the rows
 ORDER_ROWS, ORDER_COMPONENTS = 5_000, 8  # of each set
 # Of the rows from which components are computed; their products are a square matrix.
@@ -289,19 +290,19 @@ def _fitted(
     rng: np.random.Generator,
 ) -> Floats:
     """Fit the units of one half and return the log odds of the others' rows, 0 elsewhere: (N,)."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     fit = half[units.group]
     rows = rng.permutation(np.flatnonzero(fit))[:FITTED_ROWS]
     out = np.zeros(len(columns))
     target = units.training[units.group[rows]]
-    if len(np.unique(target)) < 2:
+    if len(np.unique(target)) < 2 or len(rows) < 4 * LEAF:  # too few to learn from
         return out
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     trees: Any = HistGradientBoostingClassifier(
         max_iter=100,
         learning_rate=0.05,
         max_leaf_nodes=8,
-        min_samples_leaf=20,
+        min_samples_leaf=LEAF,
         l2_regularization=1.0,
         early_stopping=False,
         random_state=0,  # of nothing that is drawn here

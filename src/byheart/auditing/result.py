@@ -133,6 +133,24 @@ class Verbatim:
     p_value: Share | None  # hypergeometric, of as many marked points in T
     pairs: tuple[tuple[Count, Count], ...]  # (generated row, first equal training row)
 
+    @property
+    def evident(self) -> bool:
+        """Whether training rows come back verbatim by more than an accident of discrete data.
+
+        Either no two real rows are equal, so that chance repeats none, or too many verbatim rows
+        lie in T (p ≤ .01).
+        """
+        return self._beyond(0.01)
+
+    @property
+    def suspicious(self) -> bool:
+        """The same at p ≤ .2: too much for a model to be cleared."""
+        return self._beyond(0.2)
+
+    def _beyond(self, level: float) -> bool:
+        unlikely = self.p_value is not None and self.p_value <= level
+        return self.train_rows > 0 and (self.real_distinct or unlikely)
+
 
 @dataclass(frozen=True)
 class Membership:
@@ -355,6 +373,11 @@ class AuditResult:
         """Return the options of the audit that a report records, by name."""
         top = {name: getattr(self, name) for name in AT_THE_TOP}
         return top | {n: self.parameters[n] for n in options() if n in self.parameters}
+
+    def outcomes(self) -> set[str]:
+        """Return the words that `--fail-on` knows and that hold: verdict, kind, "verbatim"."""
+        found: set[str] = {self.verdict, *([self.kind] if self.kind else [])}
+        return found | ({"verbatim"} if self.verbatim and self.verbatim.suspicious else set())
 
     def to_rows(self, table: Literal["audit", "tests", "copies"] = "audit") -> list[dict[str, Any]]:
         """Return flat dicts, as the data frames of pandas and polars take them.

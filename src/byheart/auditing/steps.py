@@ -93,7 +93,11 @@ def _described(frame: AuditResult, settings: Settings, material: Material) -> Au
     )
     rng = np.random.default_rng(settings.seed)  # the only draws: no other stream to keep apart
     everyone = np.ones(len(train), bool)
-    return replace(frame, metrics=search.metrics(settings.metrics, everyone, settings.level, rng))
+    return replace(
+        frame,
+        metrics=search.metrics(settings.metrics, everyone, settings.level, rng),
+        verbatim=verbatim.shown(verbatim.find(Values.of(train, None, search.generated))),
+    )
 
 
 def _tested(
@@ -211,7 +215,7 @@ def _controls(
 ) -> tuple[Controls, Drift]:
     """Run all controls; role_swap: the family's p-value with the roles exchanged."""
     watch(Progress("running controls"))
-    level = settings.level * verdict.CONTROL_SHARE
+    level = settings.level * copies.CONTROL_SHARE
     samples, vectors, sets = material.samples, material.vectors, material.sets
     assert vectors.heldout is not None
     assert sets.heldout is not None
@@ -237,10 +241,8 @@ def _controls(
         raw=vectors is samples and not table,
         sample_shape=material.sample_shape,
         columns=comparability.numeric_columns(
-            sets.train, sets.heldout, sets.generated, samples.columns
-        )
-        if table
-        else (),
+            (sets.train, sets.heldout, sets.generated), samples.columns
+        ),
         max_memory=search.max_memory,
     )
     twins = controls.duplicates(vectors.train, vectors.heldout)

@@ -35,8 +35,6 @@ from byheart.auditing.result import Repeated, Verbatim
 from byheart.auditing.statistics import Floats, Labels, Statistic, log_upper_tail
 from byheart.distances.rows import Rows, row_blocks
 
-FAVOURS_TRAIN = 0.2  # no clearance at this p-value of the verbatim rows or below
-EVIDENT = 0.01
 NAMED_ROWS = 3  # in a reason
 SHOWN_PAIRS = 1000  # in a report
 _DIGEST = np.dtype("V16")
@@ -128,20 +126,6 @@ def shown(found: Verbatim) -> Verbatim:
     return replace(found, pairs=found.pairs[:SHOWN_PAIRS])
 
 
-def evident(found: Verbatim) -> bool:
-    """Return whether training rows come back verbatim by more than an accident of discrete data.
-
-    Either no two real rows are equal, so that chance repeats none, or too many verbatim rows lie in
-    T (p ≤ .01).
-
-    >>> train, heldout = np.arange(20.0)[:, None], np.arange(20.0, 40)[:, None]
-    >>> evident(find(Values.of(train, heldout, train[[3, 3, 3, 5]])))
-    True
-    """
-    unlikely = found.p_value is not None and found.p_value <= EVIDENT
-    return found.train_rows > 0 and (found.real_distinct or unlikely)
-
-
 def sentence(found: Verbatim) -> str:
     """Return in words which training rows come back verbatim, beside the held-out rows that do."""
     rows = ", ".join(
@@ -164,9 +148,9 @@ def clearance_obstacle(found: Verbatim, share: float | None, train_points: int) 
     distinct generated rows than the copies that the share speaks of.
     """
     beside = sentence(found)
-    if found.train_rows and found.real_distinct:
+    if found.suspicious and found.real_distinct:
         return f"{beside}, and no two real rows are equal, so that chance repeats none"
-    if found.train_rows and found.p_value is not None and found.p_value <= FAVOURS_TRAIN:
+    if found.suspicious:
         return f"{beside} (p = {found.p_value:.3g})"
     needed = 0 if share is None else math.ceil(share * train_points - 1e-9)
     if needed > found.distinct_generated:

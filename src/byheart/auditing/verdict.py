@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from byheart.auditing.copies import CONTROL_SHARE, excess_p_value
 from byheart.auditing.result import Controls, Copies, Kind, Sensitivity, Verbatim, Verdict
-from byheart.auditing.verbatim import clearance_obstacle, evident, sentence
+from byheart.auditing.verbatim import clearance_obstacle, sentence
 
 # A drifted audit has to survive odds of membership of this ratio beyond the drift that was seen: in
 # simulations of honest models under drift the estimate stayed below it (docs/explanation/field.md).
@@ -98,9 +98,9 @@ def decide(found: Findings, limits: Limits) -> Decision:
     """
     decision = _decide(found, limits)
     told = sentence(found.verbatim)
-    if decision.verdict == "inconclusive" and evident(found.verbatim):
-        if not decision.reason.startswith(told):
-            return replace(decision, reason=f"{told}; {decision.reason}")
+    undecided = decision.verdict == "inconclusive" and found.verbatim.evident
+    if undecided and not decision.reason.startswith(told):
+        return replace(decision, reason=f"{told}; {decision.reason}")
     return decision
 
 
@@ -136,14 +136,14 @@ def _copies_beyond_drift(found: Findings, limits: Limits) -> bool:
     plain = (
         reproduced_beyond_chance(found.copies, limits)
         and found.copies.reproduction_p_value <= limits.level * CONTROL_SHARE
-    ) or (evident(found.verbatim) and found.verbatim.train_rows > 1)
+    ) or (found.verbatim.evident and found.verbatim.train_rows > 1)
     return plain and odds is not None and odds >= RESIDUAL_ODDS
 
 
 def _drift(controls: Controls) -> str:
     order = controls.exchangeability.order_p_value
     series = (
-        "; rows that follow each other in the files are alike: were they split by time or by source?"
+        "; rows that follow each other in the files are alike: were they split by time?"
         if order is not None and order <= 0.01
         else ""
     )
@@ -182,7 +182,7 @@ def _rejected(found: Findings, limits: Limits) -> Decision:
     tolerated = max(1, math.ceil(limits.tolerance * n - 1e-9))
     shown = (
         found.copies.flagged_train
-        or evident(found.verbatim)
+        or found.verbatim.evident
         or reproduced_beyond_chance(found.copies, limits)
     )
     if bound >= 1 and shown:
@@ -199,8 +199,8 @@ def _rejected(found: Findings, limits: Limits) -> Decision:
         None,
         f"there is a trace of the training set, but only {bound:,} training points are certain to "
         f"have left one, fewer than the {tolerated:,} that the tolerance of "
-        f"{limits.tolerance:.2g} asks for: generate more samples or hold out more rows to learn how "
-        "many there are, or lower the tolerance",
+        f"{limits.tolerance:.2g} asks for: generate more samples or hold out more rows to learn "
+        "how many there are, or lower the tolerance",
     )
 
 
@@ -213,7 +213,7 @@ def _copies(found: Findings, limits: Limits) -> Decision:
             f"{len(copies.flagged_train):,} are named with a false discovery rate of at most "
             f"{copies.fdr:.0%}"
         )
-    if evident(found.verbatim):
+    if found.verbatim.evident:
         grounds.append(
             f"{found.verbatim.train_rows:,} are verbatim, against "
             f"{found.verbatim.heldout_rows or 0:,} held-out ones"

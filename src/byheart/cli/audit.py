@@ -23,6 +23,7 @@ class FailOn(StrEnum):
     traces = "traces"
     memorizes = "memorizes"
     inconclusive = "inconclusive"
+    verbatim = "verbatim"
 
 
 @with_settings(options())
@@ -62,7 +63,7 @@ def audit(
         typer.echo((place / "report.json").read_text(encoding="utf-8"), nl=False)
     else:
         tell(result if examples else without_examples(result), page)
-    if {*(fail_on or ())} & {result.verdict, result.kind}:
+    if {*(fail_on or ())} & result.outcomes():
         raise typer.Exit(1)
 
 

@@ -11,20 +11,25 @@ from pathlib import Path
 from byheart.auditing.result import AuditResult
 from byheart.report.document import printable, read_json
 from byheart.report.wording import (
+    bound,
     command,
     failed_controls,
     figure,
     headline,
     interval,
+    named,
+    odds,
     p_value,
     percent,
+    trace,
+    verbatim,
 )
 
 _MEANS = {
-    "copies": "Training rows come back in the samples. Publishing samples of this model publishes "
-    "some of its training rows.",
-    "traces": "The samples lean on many training rows, though none was reproduced closely enough "
-    "to be named.",
+    "copies": "Training rows come back in the samples: named, verbatim, or reproduced. "
+    "Publishing samples of this model publishes some of its training rows.",
+    "traces": "Many training rows left a trace in the samples, though none was reproduced closely "
+    "enough to be named. A fit of few parameters leaves one too; the size of the trace says more.",
     "generalizes": "No trace of the training set was found, and copies of the share given above "
     "would have been found.",
     "inconclusive": "The audit could not decide. The model is not cleared.",
@@ -93,28 +98,23 @@ def fenced(text: str) -> list[str]:
 def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
     confidence = f"{percent(1 - result.level)} confidence"
     rows = [("p-value", p_value(result.p_value), f"exact; level {result.level:g}")]
-    train = result.inputs["train"]
     if result.copies:
         copies = result.copies
-        grouped = bool(result.parameters.get("groups"))
-        unit = "groups" if grouped else f"of {train.rows:,} rows" if train else "rows"
         rows += [
-            (
-                "Memorized training points, at least",
-                f"{copies.memorized_lower_bound:,} {unit}",
-                confidence,
-            ),
-            (
-                "Training points named",
-                f"{len(copies.flagged_train):,}",
-                f"false discovery rate at most {percent(copies.fdr)}",
-            ),
+            ("Memorized training points", bound(result), confidence),
+            ("Training points named", named(result), "of the training set"),
             (
                 "Samples that copy them",
                 percent(copies.share_of_generated),
                 interval(copies.share_interval, in_percent=True),
             ),
         ]
+    extra = (
+        ("Verbatim rows", verbatim(result), "equal in every value"),
+        ("Size of the trace", trace(result), "descriptive"),
+        ("Odds of membership survived", odds(result), "1 is a random split"),
+    )
+    rows += [(name, text, note) for name, text, note in extra if text is not None]
     if result.membership:
         rows.append(
             (

@@ -87,20 +87,11 @@ def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
     """Return (name, value, note) of how sure the verdict is."""
-    confidence = wording.percent(1 - result.level)
     family = f"exact, over all {len(result.tests)} statistics; level {result.level:g}"
     facts = [("p-value", wording.p_value(result.p_value), family if result.tests else "no test")]
     copies, controls = result.copies, result.controls
     if copies:
-        bound, train = copies.memorized_lower_bound, result.inputs["train"]
-        whole = train.rows if train and not result.parameters.get("groups") else None
-        facts.append(
-            (
-                "Memorized, at least",
-                wording.percent(bound / whole) if whole else f"{bound:,}",
-                f"of training {wording.noun(result)}, with {confidence} confidence",
-            )
-        )
+        facts.append(("Memorized", wording.bound(result), "certain, with this confidence"))
         if result.kind == "copies":
             facts.append(
                 (
@@ -109,13 +100,13 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
                     f"interval {wording.interval(copies.share_interval, in_percent=True)}",
                 )
             )
-        facts.append(
-            (
-                "Named",
-                f"{len(copies.flagged_train):,}",
-                f"false discoveries at most {wording.percent(copies.fdr)}",
-            )
-        )
+        facts.append(("Named", wording.named(result), "training points"))
+    extra = (
+        ("Verbatim", wording.verbatim(result), "equal in every value"),
+        ("Size of the trace", wording.trace(result), "beside ordinary fitting"),
+        ("Odds survived", wording.odds(result), "of membership; 1 is a random split"),
+    )
+    facts += [(name, text, note) for name, text, note in extra if text is not None]
     if controls:
         rate = controls.minimum_detectable_rate
         facts.append(
@@ -184,11 +175,11 @@ def _controls(result: AuditResult) -> list[dict[str, Any]]:
         (
             "Scale of the generated samples",
             held.comparability.passed,
-            f"{held.comparability.distance_ratio:.3g} × the distance among real rows, "
+            f"{held.comparability.distance_ratio:.3g} × the distance between random real rows, "
             f"limit {held.comparability.limit:.3g}"
             + (f"; they seem to be {held.comparability.cause}" if held.comparability.cause else ""),
-            "Median distance from a generated row to its nearest real row, over that among real "
-            "rows. Far above 1, the sets are not in the same encoding and nothing can be found.",
+            "Median distance from a generated row to its nearest real row, over that between two "
+            "real rows at random. A re-encoding counts only if it brings the samples to the data.",
         ),
         (
             "Exchangeability",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from byheart.auditing.result import AuditResult
 from byheart.report.advice import next_steps
-from byheart.report.wording import headline, recall
+from byheart.report.wording import bound, headline, named, odds, recall, trace, verbatim
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,14 +58,17 @@ def figures(result: AuditResult) -> list[str]:
     lines = []
     if result.p_value is not None:
         lines.append(f"p-value of the whole family: {result.p_value:.3g} (level {result.level:g})")
+    if result.verbatim is not None and (
+        result.verbatim.train_rows
+        or result.verbatim.distinct_generated < result.verbatim.generated_rows
+    ):
+        lines.append(f"verbatim: {verbatim(result)}")
     if result.copies is not None:
-        train = result.inputs["train"]
-        rows = f" of {train.rows:,}" if train else ""
-        lines.append(
-            f"memorized training points: at least {result.copies.memorized_lower_bound:,}{rows} "
-            f"(confidence {1 - result.level:.0%}), {len(result.copies.flagged_train):,} named "
-            f"(at most {result.copies.fdr:.0%} of them false, on average)"
-        )
+        lines.append(f"memorized training points: {bound(result)}, {named(result)}")
+    if result.sensitivity is not None and result.verdict == "memorizes":
+        lines.append(f"odds of membership that this survives: {odds(result)}")
+    if result.trace is not None:
+        lines.append(f"size of the trace: {trace(result)}")
     if result.approximation is not None:
         lines.append(f"approximate search: {recall(result.approximation)}")
     if result.membership is not None:

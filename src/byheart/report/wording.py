@@ -61,19 +61,23 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
     train = result.inputs["train"]
     whole = f"{train.rows:,} " if train and not result.parameters.get("groups") else ""
     if result.verdict == "memorizes" and result.copies:
-        bound = result.copies.memorized_lower_bound
-        number, unit = f"{bound:,}", f"of {whole}".strip() if whole else noun(result, bound)
-        what = f"At least {bound:,} of your {whole}training {noun(result)}"
-        if result.kind == "copies":
-            verb = "comes" if bound == 1 else "come"
-            return number, unit, f"{what} {verb} back in the generated samples."
-        return number, unit, f"{what} left a trace in the generated samples."
+        number, sentence = _memorized(result, whole)
+        return number, f"of {whole}".strip() if whole else noun(result), sentence
     rate = result.controls.minimum_detectable_rate if result.controls else None
     if result.verdict == "generalizes" and rate is not None:
         return (
-            percent(rate),
-            "copied would have been found; nothing was",
+            "none",
+            f"found; copies of {percent(rate)} would have been",
             f"No trace of your {whole}training {noun(result)} was found in the generated samples.",
+        )
+    if result.verbatim is not None and result.verbatim.evident:
+        count = result.verbatim.train_rows
+        are = "comes" if count == 1 else "come"
+        return (
+            f"{count:,}",
+            f"{noun(result, count)} verbatim",
+            f"No verdict, but {count:,} of your {whole}training {noun(result)} {are} back "
+            "verbatim.",
         )
     if result.inputs.get("heldout") is None:
         return "0", "held-out rows", "Without a held-out set nothing can be tested."
@@ -82,7 +86,7 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
         are = "control failed" if len(failed) == 1 else "controls failed"
         return str(len(failed)), are, f"No verdict: {', '.join(failed)} failed."
     if result.p_value is not None and result.p_value <= result.level:
-        bound = result.copies.memorized_lower_bound if result.copies else 0
+        bound = (result.copies.memorized_lower_bound or 0) if result.copies else 0
         return (
             f"{bound:,}",
             f"{noun(result, bound)} for certain",
@@ -93,6 +97,104 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
         "copied could have been missed",
         "No trace was found, but this audit could have missed one.",
     )
+
+
+def _memorized(result: AuditResult, whole: str) -> tuple[str, str]:
+    """Return the number and the sentence of a model that memorizes.
+
+    Rows *come back* if one can look at them; what *left a trace* is the lower bound.
+    """
+    copies = result.copies
+    assert copies is not None
+    bound, nouns = copies.memorized_lower_bound, noun(result)
+    trace = (
+        "how many left a trace cannot be said"
+        if bound is None
+        else f"at least {bound:,} left a trace"
+    )
+    if result.kind == "traces":
+        what = f"At least {bound or 0:,} of your {whole}training {nouns}"
+        return f"{bound or 0:,}", f"{what} left a trace in the generated samples."
+    back = len(copies.pairs)
+    if copies.flagged_train or (result.verbatim is not None and result.verbatim.evident):
+        verb = "comes" if back == 1 else "come"
+        what = f"{back:,} of your {whole}training {nouns} {verb} back in the generated samples"
+        return f"{back:,}", f"{what}; {trace}."
+    return (
+        f"{copies.reproduced_train:,}",
+        f"{copies.reproduced_train:,} of your {whole}training {nouns} are reproduced in the "
+        f"generated samples, where chance reproduces {copies.reproduced_heldout:,} held-out ones; "
+        f"{trace}.",
+    )
+
+
+def bound(result: AuditResult) -> str:
+    """Return the lower bound with its confidence, or why there is none.
+
+    One text for every surface: terminal, page, card.
+    """
+    copies, train = result.copies, result.inputs["train"]
+    if copies is None or copies.memorized_lower_bound is None:
+        return "withheld: training and held-out rows differ"
+    rows = f" of {train.rows:,}" if train and not result.parameters.get("groups") else ""
+    return (
+        f"at least {copies.memorized_lower_bound:,}{rows} left a trace "
+        f"({1 - result.level:.0%} confidence)"
+    )
+
+
+def named(result: AuditResult) -> str:
+    """Return how many training points are named, or that the list is withheld."""
+    copies = result.copies
+    if copies is None or copies.withheld is not None:
+        return "withheld"
+    return (
+        f"{len(copies.flagged_train):,} named (at most {percent(copies.fdr)} of them false, on "
+        "average)"
+    )
+
+
+def trace(result: AuditResult) -> str | None:
+    """Return the size of a trace beside what ordinary fitting leaves, or None."""
+    found = result.trace
+    if found is None:
+        return None
+    area = f"membership area {percent(found.auc)}"
+    if found.ordinary is None:
+        return f"{area}; more dimensions than rows: no smooth fit to compare with"
+    return (
+        f"{area}; a {found.fit} fitted to as many rows leaves "
+        f"{interval(found.ordinary, in_percent=True)}"
+    )
+
+
+def odds(result: AuditResult) -> str | None:
+    """Return how far from random the split may have been, or None where nothing was tested."""
+    found = result.sensitivity
+    if found is None:
+        return None
+    if found.residual_odds is not None:
+        return (
+            f"{found.residual_odds:.3g} beyond the difference of train and held-out (an estimate)"
+        )
+    return "none" if found.largest_odds is None else f"{found.largest_odds:.3g}"
+
+
+def verbatim(result: AuditResult) -> str | None:
+    """Return which rows come back verbatim and how varied the samples are, or None."""
+    found = result.verbatim
+    if found is None:
+        return None
+    beside = "" if found.heldout_rows is None else f" and {found.heldout_rows:,} held-out"
+    text = (
+        f"{found.train_rows:,} training{beside} {noun(result)} stand in the samples; "
+        f"{found.distinct_generated:,} of {found.generated_rows:,} generated rows are distinct"
+    )
+    repeated = found.most_repeated
+    if repeated is not None and repeated.times > 1:
+        role = "training" if repeated.role == "train" else "held-out"
+        text += f"; {role} row {repeated.index} comes {repeated.times:,} times"
+    return text
 
 
 def failed_controls(result: AuditResult) -> list[str]:

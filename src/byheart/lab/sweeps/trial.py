@@ -127,7 +127,7 @@ def _audited(
             "verdict": result.verdict,
             "kind": result.kind or "",
             "p_value": float(result.p_value if result.p_value is not None else math.nan),
-            "memorized_lower_bound": float(result.copies.memorized_lower_bound),
+            "memorized_lower_bound": float(result.copies.memorized_lower_bound or 0),
             "membership_auc": float(result.membership.auc),
             **_phase_shares(t, h, g, seed),
         },
