@@ -132,7 +132,7 @@ def compare_tables(frames: list[pd.DataFrame], rng: np.random.Generator) -> Comp
     assert encoded.heldout is not None
     real = np.concatenate([encoded.train, encoded.heldout])
     nearest = two_way(encoded.generated, real, 1).forward.distances[:, 0]
-    columns = numeric_columns(train, heldout, made, encoded.columns)
+    columns = numeric_columns((train, heldout, made), encoded.columns)
     return comparability(real, encoded.generated[:], nearest, rng, raw=False, columns=columns)
 
 

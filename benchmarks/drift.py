@@ -7,8 +7,8 @@ standardised; a jitter of one step of each column, so that a shifted column does
 lattice), and statsmodels' weekly co2 and yearly sunspots (windows of twelve and of six differences,
 the first half against the second; 90% of the rows a repeat).
 
-power     how often each test has p ≤ 1%, with 999 relabellings: "before" is the control of near
-          rows, means and density alone; the parts are p-values of their own
+power     how often each test has p ≤ 1%, with 999 relabellings; the parts are p-values of
+          their own
 level     the same on random splits, `--splits` of them
 odds      P(largest odds ratio reported > true Γ), and how often the bound at Γ exceeds the 0
           memorized units, when the c most suspicious of N units have odds Γ (worst case)
@@ -27,9 +27,10 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.auditing import controls, drift, sensitivity
+from byheart.auditing import drift, sensitivity
 from byheart.auditing.permutation import Units
-from byheart.auditing.pool import Distances, Pool, score_rows
+from byheart.auditing.pool import Pool
+from byheart.auditing.search import ExactSearch
 from byheart.distances.neighbours import within
 
 Floats = NDArray[np.float64]
@@ -95,20 +96,19 @@ def at_random(rows: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def p_values(draw: Callable[[int], tuple[Floats, NDArray[np.bool_]]], seed: int) -> list[float]:
-    """Return the p-value of the control before, of drift, and of drift's parts."""
+    """Return the p-value of drift and of its parts."""
     rng = np.random.default_rng([seed, 5])
     real, training = draw(seed)
     order = rng.permutation(len(real))
     real, units = np.ascontiguousarray(real[order]), Units(np.arange(len(real)), training[order])
     near = within(real, 5)
-    before = controls.exchangeability(real, near, units, RELABELLINGS, LEVEL, rng).p_value
     found = drift.drift(real, near, units, RELABELLINGS, LEVEL, rng)
-    return [before, found.p_value, *(found.parts[name] for name in PARTS)]
+    return [found.p_value, *(found.parts[name] for name in PARTS)]
 
 
 def show_tests(title: str, draws: Sequence[tuple[str, Callable]], repeats: int, pool) -> None:
-    print(f"\n| {title} | splits | before | drift | " + " | ".join(PARTS) + " |")
-    print("|" + "---|" * (len(PARTS) + 4))
+    print(f"\n| {title} | splits | drift | " + " | ".join(PARTS) + " |")
+    print("|" + "---|" * (len(PARTS) + 3))
     for name, draw in draws:
         p = np.array(list(pool.map(partial(p_values, draw), range(repeats), chunksize=4)))
         cells = " | ".join(f"{share:.3f}" for share in (p <= LEVEL).mean(axis=0))
@@ -148,8 +148,8 @@ def residual(shift: float, planted: int, seed: int) -> tuple[float, ...]:
     generated[:, 0] += shift
     generated[:planted] = train[:planted] + 0.01 * rng.normal(size=(planted, 5))
     pool = Pool.shuffled(train, heldout, None, rng)
-    distances = Distances.between(generated, pool.rows, 32, 2**30)
-    scores = score_rows(distances)
+    distances = ExactSearch.run(generated, pool.rows, 32, 2**30).distances
+    scores = distances.scores
     # At level 1 the logits are there whether or not drift is seen.
     found = drift.drift(pool.rows, distances.among_real, pool.units, RELABELLINGS, 1.0, rng)
     assert found.logits is not None

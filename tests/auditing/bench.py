@@ -10,6 +10,8 @@ from byheart.auditing import family
 from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.scores import Scores
 from byheart.auditing.search import ExactSearch
+from byheart.auditing.substitution import Substitution
+from byheart.auditing.verbatim import Values, VerbatimCount
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,13 @@ class Bench:
 
     pool: Pool
     search: ExactSearch
+    values: Values
 
     @classmethod
     def of(cls, train, heldout, generated, seed=0, groups=None, k=32) -> Bench:
         pool = Pool.shuffled(train, heldout, groups, np.random.default_rng(seed))
-        return cls(pool, ExactSearch.run(generated, pool.rows, k, 2**30))
+        values = Values.of(train, heldout, generated)
+        return cls(pool, ExactSearch.run(generated, pool.rows, k, 2**30), values)
 
     @property
     def distances(self) -> Distances:
@@ -33,9 +37,19 @@ class Bench:
         return self.distances.scores
 
     @property
+    def substitution(self) -> Substitution:
+        return Substitution.of(self.distances.table, self.values.generated)
+
+    @property
+    def identity(self) -> VerbatimCount:
+        return VerbatimCount("verbatim", self.values.marked[self.pool.order], self.pool.units.group)
+
+    @property
     def points(self) -> Points:
         return Points.of(self.pool, self.scores)
 
     def p_value(self, relabellings: int, seed: int) -> float:
         rng = np.random.default_rng(seed)
-        return family.run(self.pool, self.distances, relabellings, rng).pooled.p_value
+        return family.run(
+            self.pool, self.distances, relabellings, rng, self.identity
+        ).pooled.p_value

@@ -134,7 +134,7 @@ def columns(rng, spoil=lambda frame: frame):
     sets = [table(rng, 200), table(rng, 200), spoil(table(rng, 150))]
     roles = ("train", "heldout", "generated")
     samples = [read(frame, role) for frame, role in zip(sets, roles, strict=True)]
-    return numeric_columns(*samples, ["gain", "kind", "income", "paid"])
+    return numeric_columns(samples, ["gain", "kind", "income", "paid"])
 
 
 def test_numeric_columns_are_as_stored():

@@ -199,3 +199,12 @@ def test_a_series_is_seen_in_its_order_and_shuffled_rows_are_not():
     assert drift.order(walk[:150], walk[150:], 99, rng) == 0.01
     p = [drift.order(*rng.permuted(walk, axis=0).reshape(2, 150, 3), 99, rng) for _ in range(30)]
     assert sum(v <= 0.1 for v in p) <= stats.binom(30, 0.1).ppf(0.999)
+
+
+def test_neighbour_agreement_by_counting():
+    rng = np.random.default_rng(0)
+    indices = np.array([rng.permutation(30)[:5] for _ in range(30)])
+    labels = rng.integers(0, 2, size=(30, 4)).astype(np.uint8)
+    same = (labels[indices] == labels[:, None]).mean(axis=(0, 1))
+    value = drift.NeighbourAgreement("a", indices).evaluate(labels)
+    np.testing.assert_allclose(value, 2 * same - 1)

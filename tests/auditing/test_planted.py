@@ -10,7 +10,8 @@ from byheart.distances.neighbours import two_way
 
 
 def planting(bench: Bench) -> Planted:
-    return planted.planted(bench.search, bench.pool.units, 0.05, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    return planted.planted(bench.search, bench.substitution, bench.pool.units, 0.05, rng)
 
 
 def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
@@ -20,8 +21,7 @@ def test_planting_equals_an_audit_of_the_longer_set(normal_sets):
     copies = bench.pool.rows[:9] + 0.05
     near = two_way(copies, bench.pool.rows, 110).forward
     longer = Bench.of(train, heldout, np.concatenate([generated, copies]), k=110)
-    trials = planted._Trials(bench.search, 0.05, np.arange(9), near, *[np.empty((0, 0))] * 2, [])
-    scores = trials._scores(near)
+    scores = planted._beside(bench.scores, near)
     for name in ("distance", "ratio", "negative_margin"):
         np.testing.assert_array_equal(getattr(scores, name), getattr(longer.scores, name))
 
@@ -75,6 +75,19 @@ def test_equal_rows_can_be_planted_without_a_scale():
     bench = Bench.of(np.ones((20, 2)), np.ones((20, 2)), np.ones((20, 2)))
     found = planting(bench)
     assert found.minimum_detectable_share == (None,) * len(planted.NOISES)
+
+
+def test_a_collapsed_set_has_no_detectable_share():
+    """One row 300 times: it cannot hold copies of three rows, however plain each would be."""
+    rng = np.random.default_rng(0)
+    train, heldout = rng.normal(size=(2, 60, 6))
+    one, twenty = np.zeros((300, 6)), np.repeat(rng.normal(size=(20, 6)), 15, axis=0)
+    found = planting(Bench.of(train, heldout, one))
+    assert found.minimum_detectable_share == (None,) * len(planted.NOISES)
+    assert found.training_share == ()
+    found = planting(Bench.of(train, heldout, twenty))
+    assert max(found.training_share) <= 20 / 60
+    assert max(found.generated_share) <= 1
 
 
 @pytest.mark.parametrize("top", [0, 3, 10, 5000])

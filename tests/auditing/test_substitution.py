@@ -3,8 +3,8 @@ import pytest
 from bench import Bench
 
 from byheart.auditing import planted, substitution
-from byheart.auditing.pool import Distances, score_rows
 from byheart.auditing.scores import from_neighbours
+from byheart.auditing.search import ExactSearch
 from byheart.auditing.substitution import Substitution
 from byheart.auditing.verbatim import Values
 from byheart.distances.neighbours import Neighbours, TwoWay, two_way
@@ -45,8 +45,9 @@ def test_removal_equals_an_audit_of_the_rest(repeats, k):
     for count in (0, 1, 5, 20, 39):
         removed = swap.removed(rng.permutation(40), count)
         found = swap.without(bench.scores, removed)
-        rest = Distances.between(sets[2][~removed[number]], bench.pool.rows, k, 2**30)
-        fresh = score_rows(rest)
+        fresh = ExactSearch.run(
+            sets[2][~removed[number]], bench.pool.rows, k, 2**30
+        ).distances.scores
         for name in NAMES:
             mine, theirs = getattr(found, name), getattr(fresh, name)
             lists = getattr(swap, name)
@@ -106,22 +107,8 @@ def test_planted_rows_that_take_the_place_of_generated_ones_equal_an_audit():
     _, number = np.unique(Values.of(*sets).generated, return_inverse=True)
     copies = bench.pool.rows[:3] + 0.01
     near = two_way(copies, bench.pool.rows, 55).forward
-    trials = planted._Trials(
-        planted.Planting(
-            real=bench.pool.rows,
-            generated_rows=40,
-            neighbours=55,
-            scores=swap.without(bench.scores, removed),
-            units=bench.pool.units,
-            scale=bench.distances.scale,
-            level=0.05,
-        ),
-        np.arange(3),
-        near,
-        *[np.empty((0, 0))] * 2,
-        [],
-    )
+    found = planted._beside(swap.without(bench.scores, removed), near)
     mixed = np.concatenate([sets[2][~removed[number]], copies])
-    fresh = score_rows(Distances.between(mixed, bench.pool.rows, 55, 2**30))
+    fresh = ExactSearch.run(mixed, bench.pool.rows, 55, 2**30).distances.scores
     for name in NAMES:
-        np.testing.assert_array_equal(getattr(trials._scores(near), name), getattr(fresh, name))
+        np.testing.assert_array_equal(getattr(found, name), getattr(fresh, name))

@@ -106,9 +106,9 @@ class FamilyTest:
 def run(
     pool: Pool,
     distances: Distances,
-    identity: VerbatimCount,
     relabellings: int,
     rng: np.random.Generator,
+    identity: VerbatimCount | None = None,
 ) -> FamilyTest:
     """Test the null hypothesis that the rows of T and H are exchangeable given G.
 
@@ -120,7 +120,7 @@ def run(
         distances.scores,
         int(pool.training.sum()),
         over_generated(forward, distances.bandwidths, len(pool.rows)),
-        [identity] if len(identity.rows) else [],
+        [identity] if identity is not None and len(identity.rows) else [],
     )
     observed, swapped = evaluate(groups, pool.units.relabellings(relabellings, rng))
     return FamilyTest(pool_p_values(groups, observed), pool_p_values(groups, swapped).p_value)

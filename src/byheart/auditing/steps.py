@@ -115,7 +115,7 @@ def _tested(
 
     watch(Progress("relabelling"))
     identity = VerbatimCount("verbatim", values.marked[pool.order], pool.units.group)
-    test = family.run(pool, distances, identity, settings.permutations, streams.take("relabelling"))
+    test = family.run(pool, distances, settings.permutations, streams.take("relabelling"), identity)
     checks, seen = _controls(
         search, values, pool, test.role_swap, settings, material, streams, watch
     )
