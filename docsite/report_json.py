@@ -65,7 +65,46 @@ MEANING = {
         "parameters": "what was compared (`features`) and the other options; keys may be added",
         "environment": "versions, BLAS and threads",
         "warnings": "what was noticed, one sentence each",
+        "verbatim": "real rows that stand in the samples, equal in every value",
+        "sensitivity": "how far from random the split may have been",
+        "trace": "the size of a trace beside what ordinary fitting leaves; null unless `kind` is "
+        "`traces`",
         "approximation": "of `--approximate`; absent from exact audits",
+    },
+    "Verbatim": {
+        "train_rows": "training rows that come back",
+        "train_values": "the same, equal rows counted once",
+        "heldout_rows": "held-out rows that stand in the samples",
+        "heldout_values": "the same, equal rows counted once",
+        "shared_values": "of those, values of both sets: no evidence",
+        "generated_of_train": "generated rows equal to a training row",
+        "generated_of_heldout": "generated rows equal to a held-out row",
+        "most_repeated": "the real row that comes back most often",
+        "generated_rows": "of the generated set",
+        "distinct_generated": "different ones among them",
+        "effective_generated": "inverse Simpson number of different ones",
+        "real_distinct": "whether no two real rows are equal",
+        "p_value": "of so many verbatim rows in T, hypergeometric",
+        "pairs": "generated row and the first training row equal to it; the first thousand",
+    },
+    "Repeated": {"role": "its set", "index": "its row", "times": "generated rows equal to it"},
+    "Sensitivity": {
+        "largest_odds": "odds ratio of membership under which the suspicion is still significant; "
+        "null: none",
+        "residual_odds": "the same beyond the difference of T and H that was seen, an estimate",
+    },
+    "Trace": {
+        "auc": "membership area of the audit",
+        "ordinary": "smallest and largest area that a smooth fit of as many rows leaves",
+        "fit": "the smooth law",
+        "repeats": "fits",
+    },
+    "Exchangeability": {
+        "p_value": "of the control",
+        "passed": "at a fifth of the level",
+        "parts": "p-value of each statistic alone",
+        "order_p_value": "that rows which follow each other are no more alike than others; looked "
+        "at where T and H differ",
     },
     "InputSet": {
         "path": "as given, relative to the report",
@@ -88,13 +127,15 @@ MEANING = {
         "intervals": "bootstrap over generated points",
     },
     "Copies": {
-        "memorized_lower_bound": "training points memorized at least, with confidence 1 − level",
+        "memorized_lower_bound": "training points that left a trace at least, with confidence "
+        "1 − level; null where T and H differ",
         "fdr": "of the list",
         "minimum_list_length": "no shorter list can come out at this rate and these sizes",
         "flagged_train": "rows on the list",
         "pairs": "the closest first",
         "reproduced_train": "rows with a generated row three times nearer than any other real row",
         "reproduced_heldout": "the same for held-out rows: what chance alone does",
+        "withheld": "why bound, list and epsilon are not given, or null",
         "reproduction_p_value": "that G reproduces T no more often than T reproduces itself",
         "share_of_generated": "generated rows whose nearest real row is on the list",
         "share_interval": "of that share",
@@ -125,7 +166,8 @@ MEANING = {
     },
     "ControlTest": {"p_value": "of the control", "passed": "at a fifth of the level"},
     "Comparability": {
-        "distance_ratio": "median nearest distance, generated to real over real to real",
+        "distance_ratio": "median distance from a generated row to the nearest real one over that "
+        "between two real rows at random",
         "limit": "beyond it the audit decides nothing",
         "passed": "whether it held",
         "cause": "the re-encoding that would bring the samples to the data",

@@ -21,6 +21,7 @@ from byheart.auditing.result import (
     DeltaCurve,
     Duplicates,
     Evidence,
+    Exchangeability,
     Independence,
     InputSet,
     Match,
@@ -93,7 +94,7 @@ def delta(level):
 def controls(**changes):
     whole = Controls(
         role_swap=ControlTest(0.62, True),
-        exchangeability=ControlTest(0.35, True),
+        exchangeability=Exchangeability(0.35, True, {"ridge": 0.2}),
         comparability=Comparability(1.08, 10.0, True, None),
         independence=Independence(0.0, 0.0025, 1.0, True),
         duplicates=Duplicates(2, ((17, 3), (230, 41))),

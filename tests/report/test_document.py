@@ -38,6 +38,9 @@ TOP = [
     "parameters",
     "environment",
     "warnings",
+    "verbatim",
+    "sensitivity",
+    "trace",
 ]
 
 

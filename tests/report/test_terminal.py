@@ -30,7 +30,7 @@ def test_ten_lines_in_order(any_result, capsys):
 def test_the_evidence_is_named(build, capsys):
     whole = build["copies-images"]()
     text = told(whole, capsys)
-    assert "At least 31 of your 400 training images" in text
+    assert "24 of your 400 training images come back" in text
     assert whole.evidence.train_matches[0].real_name in text
     assert f"held-out {whole.evidence.heldout_matches[0].real_name}" in text
 

@@ -115,7 +115,7 @@ def _memorized(result: AuditResult, whole: str) -> tuple[str, str]:
     if result.kind == "traces":
         what = f"At least {bound or 0:,} of your {whole}training {nouns}"
         return f"{bound or 0:,}", f"{what} left a trace in the generated samples."
-    back = len(copies.pairs)
+    back = len({*copies.flagged_train, *(pair.train_index for pair in copies.pairs)})
     if copies.flagged_train or (result.verbatim is not None and result.verbatim.evident):
         verb = "comes" if back == 1 else "come"
         what = f"{back:,} of your {whole}training {nouns} {verb} back in the generated samples"
