@@ -109,7 +109,7 @@ def _add(experiment: Experiment) -> None:
     def on_engine(
         quick: Quick = False,
         out: Out = None,
-        engine: TrialEngine = "process",
+        engine: TrialEngine = "local",
         workers: Workers = None,
         json: Json = False,
     ) -> None:

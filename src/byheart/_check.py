@@ -80,7 +80,7 @@ def integer(value: Any, name: str, minimum: int, maximum: int | None = None) -> 
 def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of the allowed names, or raise UsageError.
 
-    >>> choice("ray", "engine", ("serial", "ray"))
+    >>> choice("ray", "engine", ("local", "ray"))
     'ray'
     """
     if value not in allowed:

@@ -32,7 +32,7 @@ def plan(tmp_path):
 
 def test_sweep_then_transition(plan, tmp_path, capsys):
     store = tmp_path / "s.sqlite"
-    assert run(["sweep", str(plan), "--store", str(store), "--engine", "serial"]) == 0
+    assert run(["sweep", str(plan), "--store", str(store), "--workers", "1"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     assert f"next: byheart transition {store}" in said.out
@@ -48,7 +48,7 @@ def test_sweep_then_transition(plan, tmp_path, capsys):
 
 def test_json_is_all_that_is_printed(plan, tmp_path, capsys):
     store = tmp_path / "s.sqlite"
-    command = ["sweep", str(plan), "--store", str(store), "--engine", "serial", "--json"]
+    command = ["sweep", str(plan), "--store", str(store), "--workers", "1", "--json"]
     assert run(command) == 0
     swept = json.loads(capsys.readouterr().out)
     assert (swept["trials"], swept["errors"]) == (48, 0)
@@ -68,7 +68,7 @@ def test_sweep_over_a_parameter_then_transition(tmp_path, capsys):
         '[sweep]\nn = [60]\nparameter = "constant"\nvalues = [0.0001, 0.01]\nrepeats = 2\n'
         "samples = 60\n[distance]\nfresh = 60\n"
     )
-    command = ["sweep", str(plan), "--store", str(store), "--engine", "serial"]
+    command = ["sweep", str(plan), "--store", str(store), "--workers", "1"]
     assert run(command) == 0
     said = capsys.readouterr().out
     assert said.startswith("constant   n  trials")
@@ -89,14 +89,14 @@ def test_sweep_over_a_parameter_then_transition(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "arguments", "words"),
     [
-        (("time = 2", "time = 2"), ["--engine", "dask"], "choose from serial, process, ray"),
+        (("time = 2", "time = 2"), ["--engine", "dask"], "choose from local, ray"),
         (("[model]", "[model]\ntme = 2"), [], "model.tme is not a key of this section"),
         (("repeats = 12", "repeats = 13"), [], "sweep.repeats is 12 in the store and 13"),
     ],
 )
 def test_mistakes_are_one_line(plan, tmp_path, capsys, change, arguments, words):
     store = tmp_path / "s.sqlite"
-    assert run(["sweep", str(plan), "--store", str(store), "--engine", "serial"]) == 0
+    assert run(["sweep", str(plan), "--store", str(store), "--workers", "1"]) == 0
     plan.write_text(PLAN.replace(*change))
     capsys.readouterr()
     assert run(["sweep", str(plan), "--store", str(store), *arguments]) == 2

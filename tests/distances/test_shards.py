@@ -236,7 +236,7 @@ def test_the_command_writes_the_same_report(tmp_path, monkeypatch):
         np.save(tmp_path / f"{role}.npy", rows)
         options += [f"--{role}", str(tmp_path / f"{role}.npy")]
     reports = []
-    for engine in ("serial", "ray"):
+    for engine in ("local", "ray"):
         out = tmp_path / engine
         assert run(["audit", *options, "--engine", engine, "--out", str(out)]) == 0
         reports.append((out / "report.json").read_bytes())

@@ -83,7 +83,7 @@ def test_a_missing_extra_is_said_before_anything_is_run(
         (["nonsense"], "No such command 'nonsense'"),
         (["isolation", "--engine", "process"], "No such option: --engine"),
         (["geometry", "--workers", "2"], "No such option: --workers"),
-        (["halves", "--engine", "slow"], "--engine slow: choose from serial, process, ray"),
+        (["halves", "--engine", "slow"], "--engine slow: choose from local, ray"),
         (["isolation", "--quick", "--out", __file__], "cannot be made a folder"),
     ],
 )

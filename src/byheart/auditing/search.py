@@ -71,11 +71,11 @@ class Search(ABC):
 class ExactSearch(Search):
     """All neighbours are the true ones; `engine` as for `two_way`."""
 
-    engine: str = "serial"
+    engine: str = "local"
 
     @classmethod
     def run(
-        cls, generated: Rows, real: Rows, k: int, max_memory: int, engine: str = "serial"
+        cls, generated: Rows, real: Rows, k: int, max_memory: int, engine: str = "local"
     ) -> ExactSearch:
         """Find the k nearest real rows of every row, and the nearest generated row of real ones."""
         table = two_way(generated, real, k, max_memory=max_memory, engine=engine)

@@ -19,7 +19,7 @@ from byheart import _check
 from byheart.errors import UsageError
 
 METRICS = ("tables", "all")
-ENGINES = ("serial", "ray")
+ENGINES = ("local", "ray")
 Function = TypeVar("Function", bound=Callable[..., Any])
 AT_THE_TOP = ("seed", "level", "fdr", "tolerance", "resolution", "permutations")
 UNNAMED = "given as arrays"  # groups that no file or column names
@@ -185,12 +185,12 @@ class Settings:
         repeat="free",
     )
     engine: str = _option(
-        "serial",
+        "local",
         partial(_check.choice, allowed=ENGINES),
         str,
         "Where neighbours are found: in this process, or on the Ray cluster at RAY_ADDRESS (else a "
         "local one), each task within --max-memory; the result is the same.",
-        metavar="serial|ray",
+        metavar="local|ray",
         recorded=False,
         repeat="free",
     )
@@ -213,7 +213,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, option in options().items():
             object.__setattr__(self, name, option.check(getattr(self, name), name))
-        if self.approximate and self.engine != "serial":
+        if self.approximate and self.engine != "local":
             raise UsageError(
                 f'approximate does not run on engine "{self.engine}"; leave the engine out, or '
                 "approximate"

@@ -16,9 +16,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
-Workers = Annotated[int | None, typer.Option(help="Trials at a time; by default one a core.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Trials at a time, by default one a core; 1 runs them in this process."),
+]
 TrialEngine = Annotated[
-    str, typer.Option(metavar="serial|process|ray", help="Where the trials run.")
+    str,
+    typer.Option(
+        metavar="local|ray",
+        help="Where the trials run: on this machine, or on the Ray cluster at RAY_ADDRESS.",
+    ),
 ]
 
 

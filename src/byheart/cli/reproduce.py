@@ -31,7 +31,7 @@ def reproduce(
     experiment: Annotated[Experiment, typer.Argument(help="Which experiment.")],
     quick: Quick = False,
     out: Out = None,
-    engine: TrialEngine = "process",
+    engine: TrialEngine = "local",
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -62,7 +62,7 @@ def perform(
     *,
     quick: bool,
     out: Path | None,
-    engine: str = "serial",
+    engine: str = "local",
     workers: int | None = None,
     json: bool,
 ) -> None:

@@ -13,7 +13,7 @@ from byheart.cli.arguments import Json, TrialEngine, Workers
 def sweep(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.toml", help="What to train and measure.")],
     store: Annotated[Path, typer.Option(help="SQLite file of the records; made when missing.")],
-    engine: TrialEngine = "process",
+    engine: TrialEngine = "local",
     workers: Workers = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Run trials again that ended in an error.")

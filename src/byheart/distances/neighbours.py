@@ -38,7 +38,7 @@ from byheart.distances.rows import Rows
 from byheart.distances.shards import ShardedPass
 from byheart.distances.tiles import SPARE, Pass, Progress
 
-ENGINES = ("serial", "ray")
+ENGINES = ("local", "ray")
 _TIES = 64  # bytes of a row where many rows tie
 
 
@@ -72,7 +72,7 @@ def two_way(
     *,
     max_memory: int | None = None,
     progress: Progress | None = None,
-    engine: str = "serial",
+    engine: str = "local",
 ) -> TwoWay:
     """Return the `k` nearest real rows of each generated row, and the nearest the other way.
 
@@ -104,7 +104,7 @@ def within(
     *,
     max_memory: int | None = None,
     progress: Progress | None = None,
-    engine: str = "serial",
+    engine: str = "local",
 ) -> Neighbours:
     """Return the `k` nearest other rows of each row: the row itself left out, its duplicates not.
 
@@ -143,11 +143,11 @@ def on_engine(engine: str) -> Iterator[None]:
 
     Raises UsageError for an unknown engine, MissingExtraError where "ray" is not installed.
 
-    >>> with on_engine("serial"):
+    >>> with on_engine("local"):
     ...     within(np.array([[0.0], [1.0]])).distances.ravel()
     array([1., 1.])
     """
-    if choice(engine, "engine", ENGINES) == "serial":
+    if choice(engine, "engine", ENGINES) == "local":
         yield
         return
     with joined():
@@ -156,5 +156,5 @@ def on_engine(engine: str) -> Iterator[None]:
 
 def _run(engine: str, *arguments: Any, **options: Any) -> tuple[Table, Table]:
     with on_engine(engine):
-        kind = Pass if engine == "serial" else ShardedPass
+        kind = Pass if engine == "local" else ShardedPass
         return kind(*arguments, **options).run()

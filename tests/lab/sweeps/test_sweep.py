@@ -69,9 +69,8 @@ def test_a_finished_sweep_runs_nothing(tmp_path):
     again = sweep(plan, tmp_path / "s.sqlite", progress=seen.append)
     assert again == first
     assert seen == [Progress("trials", 4, 4)]
-    with pytest.raises(UsageError, match="--engine serial has one worker"):
-        engine_named("serial", 2)
-    with pytest.raises(UsageError, match="choose from serial, process, ray"):
+    assert type(engine_named("local", 1)).__name__ == "SerialEngine"
+    with pytest.raises(UsageError, match="choose from local, ray"):
         engine_named("dask")
 
 
@@ -108,7 +107,7 @@ def test_ten_kills_lose_no_trial_and_repeat_none(tmp_path):
     (tmp_path / "model.py").write_text(MODEL)
     store, log = tmp_path / "s.sqlite", tmp_path / "log"
     call = "from byheart.cli import main; main()"
-    arguments = ["sweep", str(tmp_path / "p.toml"), "--store", str(store), "--engine", "serial"]
+    arguments = ["sweep", str(tmp_path / "p.toml"), "--store", str(store), "--workers", "1"]
     rng = random.Random(0)
     known: set[tuple[int, int, None]] = set()
     for kill in range(11):

@@ -72,19 +72,18 @@ def sweep(
 
 
 def engine_named(name: str, workers: int | None = None) -> Engine:
-    """Return the engine "serial", "process" or "ray"; UsageError for another name.
+    """Return the engine "local" or "ray"; UsageError for another name.
 
-    >>> type(engine_named("process", 2)).__name__
-    'ProcessEngine'
+    workers: trials at a time, by default one a core; a local engine with one runs them in this
+    process.
+
+    >>> type(engine_named("local", 2)).__name__, type(engine_named("local", 1)).__name__
+    ('ProcessEngine', 'SerialEngine')
     """
-    if name == "serial":
-        if workers not in (None, 1):
-            raise UsageError("--engine serial has one worker; use --engine process")
-        return SerialEngine()
-    if name == "process":
-        return ProcessEngine(workers)
+    if name == "local":
+        return SerialEngine() if workers == 1 else ProcessEngine(workers)
     if name == "ray":
         from byheart.lab.sweeps.ray_engine import RayEngine
 
         return RayEngine(workers)
-    raise UsageError(f"--engine {name}: choose from serial, process, ray")
+    raise UsageError(f"--engine {name}: choose from local, ray")
