@@ -207,7 +207,7 @@ def test_ten_thousand_named_points_of_a_million_stay_below_five_megabytes(build,
     assert path.stat().st_size < 5_000_000
     page = path.read_text("utf-8")
     assert page.count('<figure class="pair">') == 48
-    assert "The first 200 of 10,000 named training images" in page
+    assert "The first 200 of 10,000 training images that come back" in page
     assert "1,000,000 × 64" in page
 
 

@@ -112,9 +112,10 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
     extra = (
         ("Verbatim rows", verbatim(result), "equal in every value"),
         ("Size of the trace", trace(result), "descriptive"),
-        ("Odds of membership survived", odds(result), "1 is a random split"),
     )
     rows += [(name, text, note) for name, text, note in extra if text is not None]
+    if result.sensitivity:
+        rows.append(("Odds survived", *odds(result)))
     if result.membership:
         rows.append(
             (

@@ -91,7 +91,10 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
     facts = [("p-value", wording.p_value(result.p_value), family if result.tests else "no test")]
     copies, controls = result.copies, result.controls
     if copies:
-        facts.append(("Memorized", wording.bound(result), "certain, with this confidence"))
+        bound = copies.memorized_lower_bound
+        facts.append(
+            ("Left a trace", "withheld" if bound is None else f"≥ {bound:,}", wording.bound(result))
+        )
         if result.kind == "copies":
             facts.append(
                 (
@@ -100,13 +103,19 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
                     f"interval {wording.interval(copies.share_interval, in_percent=True)}",
                 )
             )
-        facts.append(("Named", wording.named(result), "training points"))
-    extra = (
-        ("Verbatim", wording.verbatim(result), "equal in every value"),
-        ("Size of the trace", wording.trace(result), "beside ordinary fitting"),
-        ("Odds survived", wording.odds(result), "of membership; 1 is a random split"),
-    )
-    facts += [(name, text, note) for name, text, note in extra if text is not None]
+        shown = "withheld" if copies.withheld else f"{len(copies.flagged_train):,}"
+        facts.append(
+            ("Named", shown, f"of training {wording.noun(result)}: {wording.named(result)}")
+        )
+    if result.verbatim:
+        text = wording.verbatim(result) or ""
+        facts.append(("Verbatim", f"{result.verbatim.train_rows:,}", text))
+    if result.trace:
+        area = wording.percent(result.trace.auc)
+        facts.append(("Size of the trace", area, wording.trace(result) or ""))
+    if result.sensitivity:
+        number, note = wording.odds(result)
+        facts.append(("Odds survived", number, note))
     if controls:
         rate = controls.minimum_detectable_rate
         facts.append(

@@ -66,7 +66,7 @@ def figures(result: AuditResult) -> list[str]:
     if result.copies is not None:
         lines.append(f"memorized training points: {bound(result)}, {named(result)}")
     if result.sensitivity is not None and result.verdict == "memorizes":
-        lines.append(f"odds of membership that this survives: {odds(result)}")
+        lines.append(f"odds of membership that this survives: {odds(result)[0]}")
     if result.trace is not None:
         lines.append(f"size of the trace: {trace(result)}")
     if result.approximation is not None:

@@ -168,16 +168,18 @@ def trace(result: AuditResult) -> str | None:
     )
 
 
-def odds(result: AuditResult) -> str | None:
-    """Return how far from random the split may have been, or None where nothing was tested."""
+def odds(result: AuditResult) -> tuple[str, str]:
+    """Return how far from random the split may have been, and what that number is."""
     found = result.sensitivity
     if found is None:
-        return None
+        return "–", "no test"
     if found.residual_odds is not None:
         return (
-            f"{found.residual_odds:.3g} beyond the difference of train and held-out (an estimate)"
+            f"{found.residual_odds:.3g}",
+            "odds ratio of membership beyond the difference of train and held-out, an estimate",
         )
-    return "none" if found.largest_odds is None else f"{found.largest_odds:.3g}"
+    number = "none" if found.largest_odds is None else f"{found.largest_odds:.3g}"
+    return number, "odds ratio of membership that could not explain it; 1 is a random split"
 
 
 def verbatim(result: AuditResult) -> str | None:
