@@ -79,6 +79,15 @@ def _after_no_verdict(result: AuditResult) -> tuple[str, ...]:
     failed = _after_failed_controls(controls) if controls else []
     if failed:
         return (*failed, last)
+    if result.verbatim is not None and result.verbatim.suspicious:
+        return (
+            f"Look at the training {noun(result)} that come back verbatim (verbatim.pairs in "
+            "report.json), and do not publish samples that hold them.",
+            "Generate more samples, all different if the model can: a set of few different rows "
+            "shows no more than these.",
+            _deduplicate(result),
+            last,
+        )
     if result.p_value is not None and result.p_value <= result.level:
         generated = result.inputs["generated"]
         made = generated.rows if generated else 0
