@@ -3,12 +3,13 @@
 The weights were fixed in advance, by the power of each group on copied digits (python -m
 benchmarks.calibration repeats it on other seeds): Berk–Jones on the distance and on the ratio find
 few close copies, the margin with Savage scores finds many loose ones, and the rest keeps a small
-share for traces of another kind.
+share for traces of another kind. A table's rows have further scores, each with a group and a weight
+of its own; where there are none, the other groups share the level as if they had never been.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,10 @@ from byheart.auditing.statistics import (
 from byheart.distances.kernels import BANDWIDTH_MULTIPLES
 from byheart.distances.neighbours import Neighbours
 
+Floats = NDArray[np.float64]
 CLOSE_WEIGHT, LOOSE_WEIGHT, OTHER_WEIGHT = 0.75, 0.20, 0.05
+FURTHER_WEIGHTS = {"learned": 0.5}  # of the groups of further scores, by their name
+FURTHER_TAILS = (0.01, 0.05, 0.2)
 
 
 def over_generated(
@@ -82,7 +86,36 @@ def family(
     return *decisive(scores, marked), Group(OTHER_WEIGHT, other)
 
 
-def _order(score: NDArray[np.float64]) -> NDArray[np.intp]:
+def scored(name: str, score: Floats, marked: int) -> Group:
+    """Return the group of one further score, (N,), small meaning suspicious.
+
+    Whole and ends of the ranking: few rows that stand out, or a slight shift of all of them.
+    """
+    order = _order(score)
+    statistics: list[Statistic] = [
+        LinearRank(f"membership_rank_{name}", area_weights(score)),
+        LinearRank(f"savage_{name}", savage_weights(order)),
+        BerkJones(f"berk_jones_{name}", order, marked),
+        *(TailCount(f"membership_tail_{name}_{s:g}", order, s) for s in FURTHER_TAILS),
+    ]
+    return Group(FURTHER_WEIGHTS[name], statistics)
+
+
+def active_level(level: float, idle: Collection[str]) -> float:
+    """Return at what level the distances alone reject only what the whole family rejects too.
+
+    idle: names of further scores that stay as they are when copies are planted. With the smallest
+    weighted p-value v of the distances, these have a p-value of at least CLOSE_WEIGHT v; other
+    groups add at most their weights times v to it.
+
+    >>> active_level(0.05, [])
+    0.05
+    """
+    active = CLOSE_WEIGHT / (CLOSE_WEIGHT + sum(FURTHER_WEIGHTS[name] for name in idle))
+    return level * active
+
+
+def _order(score: Floats) -> NDArray[np.intp]:
     return np.argsort(score, kind="stable")
 
 
@@ -95,15 +128,22 @@ class FamilyTest:
 
 
 def run(
-    pool: Pool, distances: Distances, relabellings: int, rng: np.random.Generator
+    pool: Pool,
+    distances: Distances,
+    relabellings: int,
+    rng: np.random.Generator,
+    further: Mapping[str, Floats] | None = None,
 ) -> FamilyTest:
-    """Test the null hypothesis that the rows of T and H are exchangeable given G."""
-    forward = distances.table.forward
-    groups = family(
-        distances.scores,
-        int(pool.training.sum()),
-        over_generated(forward, distances.bandwidths, len(pool.rows)),
-    )
+    """Test the null hypothesis that the rows of T and H are exchangeable given G.
+
+    further: scores beside the distances by their names in `FURTHER_WEIGHTS`, (N,) each.
+    """
+    forward, marked = distances.table.forward, int(pool.training.sum())
+    over = over_generated(forward, distances.bandwidths, len(pool.rows))
+    groups = [
+        *family(distances.scores, marked, over),
+        *(scored(name, score, marked) for name, score in (further or {}).items()),
+    ]
     observed, swapped = evaluate(groups, pool.units.relabellings(relabellings, rng))
     return FamilyTest(pool_p_values(groups, observed), pool_p_values(groups, swapped).p_value)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from byheart.auditing import approximate, controls, family, planted, search
+from byheart.auditing import approximate, controls, family, learned, planted, search
 from byheart.auditing.pool import bytes_pool, bytes_tables
 from byheart.auditing.statistics import bytes_tails
 from byheart.distances.index import list_count, working_memory
@@ -45,6 +45,7 @@ class Audit:
     held: int = 0
     sharded: bool = False
     approximate: bool = False
+    columns: int = 0
 
     @property
     def real_rows(self) -> int:
@@ -72,6 +73,7 @@ class Audit:
             controls.bytes_exchangeability(n, d, self.permutations),
             controls.bytes_duplicates(self.train_rows),
             planted.bytes_trial(n),
+            learned.bytes_learned(n, m, self.columns) if self.columns else 0,
         )
         least = least_memory(max(m, n), d, k)
         if self.approximate:

@@ -6,15 +6,18 @@ run the controls, decide. Every random choice has a stream of its own (`streams`
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from byheart.auditing import controls, copies, evidence, family, planted, verdict
 from byheart.auditing.approximate import ApproximateSearch
 from byheart.auditing.delta import delta
 from byheart.auditing.groups import Grouping
 from byheart.auditing.heap import give_back
+from byheart.auditing.learned import applies, learned_score
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
 from byheart.auditing.pool import Points, Pool
@@ -26,7 +29,7 @@ from byheart.auditing.streams import Streams
 from byheart.distances.neighbours import TwoWay, on_engine
 from byheart.distances.rows import Rows, held
 from byheart.progress import Progress, Watcher
-from byheart.samples import Encoded
+from byheart.samples import Encoded, Span
 
 NEIGHBOURS = 32
 
@@ -57,6 +60,11 @@ class Material:
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of a sample where the features are its values."""
         return self.samples.sample_shape if self.vectors is self.samples else ()
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """A table's columns, where they are what the features hold."""
+        return self.samples.spans if self.vectors is self.samples else ()
 
 
 def run(frame: AuditResult, settings: Settings, material: Material, watch: Watcher) -> AuditResult:
@@ -89,8 +97,9 @@ def _tested(
     exact, distances = search.exact, search.distances
     points = Points.of(pool, distances.scores)
 
+    further = _further(made, pool, material, streams, watch)
     watch(Progress("relabelling"))
-    test = family.run(pool, distances, settings.permutations, streams.take("relabelling"))
+    test = family.run(pool, distances, settings.permutations, streams.take("relabelling"), further)
     found = copies.find(
         points,
         pool,
@@ -104,7 +113,9 @@ def _tested(
     figures, cautions = membership(
         points.train_distance, points.heldout_distance, streams.take("membership"), level
     )
-    checks = _controls(search, pool, test.role_swap, settings, material, streams, watch)
+    checks = _controls(
+        search, pool, test.role_swap, tuple(further), settings, material, streams, watch
+    )
     limits = verdict.Limits(
         train_points=len(points.train_distance),
         heldout_points=len(points.heldout_distance),
@@ -160,16 +171,31 @@ def _search(
     return ExactSearch.run(generated, real, NEIGHBOURS, max_memory, settings.engine)
 
 
+def _further(
+    made: Rows, pool: Pool, material: Material, streams: Streams, watch: Watcher
+) -> dict[str, NDArray[np.float64]]:
+    """Return the scores beside the distances: those of a table's own columns."""
+    spans = material.spans
+    if not applies(spans, len(pool.rows), len(made)):
+        return {}
+    watch(Progress("learning"))
+    return {"learned": learned_score(made, pool.rows, spans, streams.take("learned_score"))}
+
+
 def _controls(
     search: Search,
     pool: Pool,
     role_swap: float,
+    further: Collection[str],
     settings: Settings,
     material: Material,
     streams: Streams,
     watch: Watcher,
 ) -> Controls:
-    """Run all controls; role_swap: the family's p-value with the roles exchanged."""
+    """Run all controls.
+
+    role_swap: the family's p-value with the roles exchanged; further: its scores beside distances.
+    """
     watch(Progress("running controls"))
     level = settings.level * verdict.CONTROL_SHARE
     exchangeable = controls.exchangeability(
@@ -187,7 +213,9 @@ def _controls(
     twins = controls.duplicates(material.vectors.train, material.vectors.heldout)
     give_back()
     watch(Progress("planting copies"))
-    power = planted.planted(search, pool.units, settings.level, streams.take("planting"))
+    power = planted.planted(
+        search, pool.units, family.active_level(settings.level, further), streams.take("planting")
+    )
     return Controls(
         role_swap=ControlTest(role_swap, role_swap > level),
         exchangeability=exchangeable,

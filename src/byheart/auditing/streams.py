@@ -19,6 +19,7 @@ Purpose = Literal[
     "delta",
     "metrics",
     "search",
+    "learned_score",
 ]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 

@@ -47,6 +47,31 @@ class Block:
             out[rows, self.marks[role][rows]] = self.weight
 
 
+@dataclass(frozen=True)
+class Span:
+    """The encoded columns of one column of a table: `width` of them from `start` on."""
+
+    start: int
+    width: int
+    category: bool
+
+    def column(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the column of encoded rows (r, d) as (r,) numbers, NaN where missing.
+
+        A category has the number of its level, which says nothing but equal or not.
+
+        >>> Span(0, 2, False).column(np.array([[0.5, 0.0], [0.0, 1.0]]))
+        array([0.5, nan])
+        """
+        own = rows[:, self.start : self.start + self.width]
+        if self.category:
+            return np.asarray(own.argmax(axis=1), dtype=np.float64)
+        values = np.array(own[:, 0], dtype=np.float64)
+        if self.width > 1:
+            values[own[:, 1] > 0] = np.nan
+        return values
+
+
 def numbers(columns: dict[str, Column], means: Meaning, notes: list[str]) -> Block | None:
     """Scale a column of numbers; None if the real rows hold one value, or only missing cells."""
     name = next(iter(columns.values())).name
