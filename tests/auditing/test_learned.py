@@ -96,8 +96,7 @@ def test_columns_come_back_from_encoded_rows():
     np.testing.assert_array_equal(category.column(np.asarray(encoded.generated)), [0, 3, 3, 2])
 
 
-def test_only_tables_with_rows_enough_have_a_learned_score():
-    assert applies(SPANS, 1000, 500)
-    assert not applies((), 10**6, 10**6)
-    assert not applies(SPANS, 999, 500)
-    assert not applies(SPANS, 1000, 499)
+def test_few_rows_have_no_learned_score():
+    assert applies(1000, 500)
+    assert not applies(999, 500)
+    assert not applies(1000, 499)

@@ -35,8 +35,12 @@ from byheart.distances.neighbours import Neighbours
 
 Floats = NDArray[np.float64]
 CLOSE_WEIGHT, LOOSE_WEIGHT, OTHER_WEIGHT = 0.75, 0.20, 0.05
-FURTHER_WEIGHTS = {"learned": 0.5}  # of the groups of further scores, by their name
-FURTHER_TAILS = (0.01, 0.05, 0.2)
+FURTHER_WEIGHTS = {
+    "learned": 0.5,
+    "cells": 0.3,
+    "matches": 0.2,
+}  # of the groups of further scores, by their name
+FURTHER_TAILS = (0.01, 0.1)
 
 
 def over_generated(

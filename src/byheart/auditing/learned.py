@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from byheart.distances.rows import Rows, row_blocks
 from byheart.distances.tiles import thread_count
-from byheart.samples import Span
+from byheart.samples import Span, columns_of
 
 Floats = NDArray[np.float64]
 FOLDS, LEAVES, ROUNDS = 5, 63, 120
@@ -39,9 +39,9 @@ _COPIES = 6  # of what a fit is given that stand in memory with it: encoded, cas
 _LIBRARY = 96 << 20  # scikit-learn, once it is loaded
 
 
-def applies(spans: Sequence[Span], real: int, generated: int) -> bool:
-    """Return whether there is a learned score: of tables, with rows enough to learn from."""
-    return bool(spans) and real >= FEWEST_REAL and generated >= FEWEST_GENERATED
+def applies(real: int, generated: int) -> bool:
+    """Return whether there are rows enough to learn from."""
+    return real >= FEWEST_REAL and generated >= FEWEST_GENERATED
 
 
 def learned_score(
@@ -62,31 +62,21 @@ def learned_score(
     """
     most = max(1, CELLS // len(spans))
     chosen = np.sort(rng.permutation(len(generated))[:most])
-    made = _columns(generated, spans, chosen)
+    made = columns_of(generated, spans, chosen)
     folds = np.arange(len(real)) % FOLDS
     state = int(rng.integers(2**31))
     scores = np.empty(len(real))
 
     def fold(number: int) -> None:
         others = np.flatnonzero(folds != number)[:most]
-        model = _fitted(made, _columns(real, spans, others), spans, state)
+        model = _fitted(made, columns_of(real, spans, others), spans, state)
         own = np.flatnonzero(folds == number)
         for block in row_blocks(len(own), real.shape[1]):
-            scores[own[block]] = -_log_odds(model, _columns(real, spans, own[block]))
+            scores[own[block]] = -_log_odds(model, columns_of(real, spans, own[block]))
 
     with ThreadPoolExecutor(min(_TOGETHER, thread_count())) as workers:
         list(workers.map(fold, range(FOLDS)))
     return scores
-
-
-def _columns(rows: Rows, spans: Sequence[Span], index: NDArray[np.intp]) -> Floats:
-    """Return the columns of the rows `index`, (rows, columns), read in blocks."""
-    columns = np.empty((len(index), len(spans)))
-    for block in row_blocks(len(index), rows.shape[1]):
-        encoded = rows[index[block]]
-        for j, span in enumerate(spans):
-            columns[block, j] = span.column(encoded)
-    return columns
 
 
 def _one_thread() -> Any:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from byheart.auditing import approximate, controls, family, learned, planted, search
+from byheart.auditing import approximate, controls, family, planted, search
 from byheart.auditing.pool import bytes_pool, bytes_tables
 from byheart.auditing.statistics import bytes_tails
+from byheart.auditing.table_scores import bytes_table_scores
 from byheart.distances.index import list_count, working_memory
 from byheart.distances.shards import task_memory
 from byheart.distances.tiles import least_memory
@@ -73,7 +74,7 @@ class Audit:
             controls.bytes_exchangeability(n, d, self.permutations),
             controls.bytes_duplicates(self.train_rows),
             planted.bytes_trial(n),
-            learned.bytes_learned(n, m, self.columns) if self.columns else 0,
+            bytes_table_scores(n, m, self.columns),
         )
         least = least_memory(max(m, n), d, k)
         if self.approximate:

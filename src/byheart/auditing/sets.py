@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from byheart.auditing.learned import applies
 from byheart.auditing.memory import Audit
 from byheart.auditing.result import InputSet
 from byheart.distances.rows import Rows, Source
@@ -56,9 +55,6 @@ class Sets:
     def sizes(self, encoded: Encoded, neighbours: int, permutations: int) -> Audit:
         """Return what decides the memory of an audit of these sets, as encoded."""
         heldout_rows = 0 if encoded.heldout is None else len(encoded.heldout)
-        learned = heldout_rows and applies(
-            encoded.spans, len(encoded.train) + heldout_rows, len(encoded.generated)
-        )
         return Audit(
             len(encoded.train),
             heldout_rows,
@@ -76,7 +72,7 @@ class Sets:
                 )
                 if samples is not None and rows is not None
             ),
-            columns=len(encoded.spans) if learned else 0,
+            columns=len(encoded.spans) if heldout_rows else 0,
         )
 
     def described(self, dimension: int) -> dict[str, InputSet | None]:

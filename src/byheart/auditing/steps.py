@@ -10,14 +10,12 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from byheart.auditing import controls, copies, evidence, family, planted, verdict
 from byheart.auditing.approximate import ApproximateSearch
 from byheart.auditing.delta import delta
 from byheart.auditing.groups import Grouping
 from byheart.auditing.heap import give_back
-from byheart.auditing.learned import applies, learned_score
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
 from byheart.auditing.pool import Points, Pool
@@ -26,6 +24,7 @@ from byheart.auditing.search import ExactSearch, Search
 from byheart.auditing.sets import Sets
 from byheart.auditing.settings import Settings
 from byheart.auditing.streams import Streams
+from byheart.auditing.table_scores import table_scores
 from byheart.distances.neighbours import TwoWay, on_engine
 from byheart.distances.rows import Rows, held
 from byheart.progress import Progress, Watcher
@@ -97,7 +96,8 @@ def _tested(
     exact, distances = search.exact, search.distances
     points = Points.of(pool, distances.scores)
 
-    further = _further(made, pool, material, streams, watch)
+    watch(Progress("scoring rows"))
+    further = table_scores(made, pool.rows, material.spans, streams.take("table_scores"))
     watch(Progress("relabelling"))
     test = family.run(pool, distances, settings.permutations, streams.take("relabelling"), further)
     found = copies.find(
@@ -169,17 +169,6 @@ def _search(
         rng = streams.take("search")
         return ApproximateSearch.run(generated, real, NEIGHBOURS, settings.level, rng, max_memory)
     return ExactSearch.run(generated, real, NEIGHBOURS, max_memory, settings.engine)
-
-
-def _further(
-    made: Rows, pool: Pool, material: Material, streams: Streams, watch: Watcher
-) -> dict[str, NDArray[np.float64]]:
-    """Return the scores beside the distances: those of a table's own columns."""
-    spans = material.spans
-    if not applies(spans, len(pool.rows), len(made)):
-        return {}
-    watch(Progress("learning"))
-    return {"learned": learned_score(made, pool.rows, spans, streams.take("learned_score"))}
 
 
 def _controls(

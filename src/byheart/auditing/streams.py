@@ -19,7 +19,7 @@ Purpose = Literal[
     "delta",
     "metrics",
     "search",
-    "learned_score",
+    "table_scores",
 ]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 

@@ -19,6 +19,9 @@ _SCORES = {
     "ratio": "distance over that to the next real row",
     "local": "distance over its local scale",
     "margin": "margin",
+    "learned": "learned score",
+    "cells": "score of equal cells",
+    "matches": "score of equal rows",
 }
 
 

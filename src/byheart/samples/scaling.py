@@ -11,12 +11,14 @@ only generated rows have share one more indicator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.distances.rows import Rows, row_blocks
 from byheart.errors import InputError
 from byheart.samples.columns import Column, Meaning
 
@@ -70,6 +72,22 @@ class Span:
         if self.width > 1:
             values[own[:, 1] > 0] = np.nan
         return values
+
+
+def columns_of(
+    rows: Rows, spans: Sequence[Span], index: NDArray[np.intp] | None = None
+) -> NDArray[np.float64]:
+    """Return the columns of encoded rows, (rows, columns), as `Span.column` does.
+
+    index: which of the rows; None: all.
+    """
+    index = np.arange(len(rows)) if index is None else index
+    columns = np.empty((len(index), len(spans)))
+    for block in row_blocks(len(index), rows.shape[1]):
+        encoded = rows[index[block]]
+        for j, span in enumerate(spans):
+            columns[block, j] = span.column(encoded)
+    return columns
 
 
 def numbers(columns: dict[str, Column], means: Meaning, notes: list[str]) -> Block | None:
