@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from byheart.auditing import family, permutation
+from byheart.auditing import family
 from byheart.auditing.pool import Pool
 from byheart.auditing.search import ExactSearch
 from byheart.auditing.table_scores import table_scores
@@ -64,17 +64,16 @@ def outcome(sets: Sets, seed: int) -> dict[str, Any]:
     pool = Pool.shuffled(encoded.train, encoded.heldout, None, rng)
     distances = ExactSearch.run(encoded.generated, pool.rows, K, 2**30).distances
     further = table_scores(encoded.generated, pool.rows, encoded.spans, rng)
-    marked = int(pool.training.sum())
-    over = family.over_generated(distances.table.forward, distances.bandwidths, len(pool.rows))
-    groups = family.family(distances.scores, marked, over)
-    groups = (*groups, *(family.scored(name, s, marked) for name, s in further.items()))
-    values, _ = permutation.evaluate(groups, pool.units.relabellings(RELABELLINGS, rng))
-    whole = permutation.pool_p_values(groups, values)
-    own = {test.name: test for test in whole.tests}
-    ranks = {name: own[f"membership_rank_{name}"] for name in ("distance", *further)}
+    draws = int(rng.integers(2**31))  # the same relabellings with and without the further scores
+    alone, whole = (
+        family.run(pool, distances, RELABELLINGS, np.random.default_rng(draws), scores)
+        for scores in ({}, further)
+    )
+    tests = {test.name: test for test in whole.pooled.tests}
+    ranks = {name: tests[f"membership_rank_{name}"] for name in ("distance", *further)}
     return {
-        "family": whole.p_value,
-        "distances": permutation.pool_p_values(groups[:3], values[:3]).p_value,
+        "family": whole.pooled.p_value,
+        "distances": alone.pooled.p_value,
         **{name: test.p_value for name, test in ranks.items()},
         "auc": {name: 0.5 + test.statistic for name, test in ranks.items()},
         "seconds": time.perf_counter() - started,

@@ -145,6 +145,7 @@ def _tested(
         parameters={
             **frame.parameters,
             "bandwidths": list(distances.bandwidths),
+            **({"relabellings": test.relabellings} if further else {}),
             "planted": {
                 "gate_noise": planted.GATE_NOISE,
                 "repeats": planted.REPEATS,
