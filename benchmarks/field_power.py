@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from byheart.auditing import family
+from byheart.auditing.pictures import picture_scores
 from byheart.auditing.pool import Pool
 from byheart.auditing.search import ExactSearch
 from byheart.auditing.table_scores import table_scores
@@ -64,6 +65,10 @@ def outcome(sets: Sets, seed: int) -> dict[str, Any]:
     pool = Pool.shuffled(encoded.train, encoded.heldout, None, rng)
     distances = ExactSearch.run(encoded.generated, pool.rows, K, 2**30).distances
     further = table_scores(encoded.generated, pool.rows, encoded.spans, rng)
+    if encoded.kind == "images":
+        own = distances.among_real.distances[:, 0]
+        shape = encoded.sample_shape
+        further = picture_scores(encoded.generated, pool.rows, shape, own, 2**30)
     draws = int(rng.integers(2**31))  # the same relabellings with and without the further scores
     alone, whole = (
         family.run(pool, distances, RELABELLINGS, np.random.default_rng(draws), scores)
@@ -81,11 +86,11 @@ def outcome(sets: Sets, seed: int) -> dict[str, Any]:
 
 
 def table_of(path: Path) -> Any:
-    """Return a .csv.gz as a frame of text, as a .csv is read."""
+    """Return a .csv.gz as a frame; ? and * are categories as they stand."""
     import pandas as pd
 
     with gzip.open(path) as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+        return pd.read_csv(file, keep_default_na=False)
 
 
 def adult(data: Path, generator: str, rng: np.random.Generator) -> Sets:
@@ -198,7 +203,7 @@ def show(known: list[dict[str, Any]]) -> None:
                 for score in ("distance", "learned", "cells")
             )
             print(f"| {name[6:]} | {entry['family']:.4f} | {entry['distances']:.4f} | {areas} |")
-    scores = ("family", "distances", "learned", "cells", "matches")
+    scores = ("family", "distances", "learned", "cells", "matches", "moved", "parts")
     print(f"\n| case | audits | {' | '.join(scores)} |\n|---|---|" + "---|" * len(scores))
     for name, entries in by_case.items():
         if not name.startswith("adult/"):

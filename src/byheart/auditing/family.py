@@ -3,8 +3,10 @@
 The weights were fixed in advance, by the power of each group on copied digits (python -m
 benchmarks.calibration repeats it on other seeds): Berk–Jones on the distance and on the ratio find
 few close copies, the margin with Savage scores finds many loose ones, and the rest keeps a small
-share for traces of another kind. A table's rows have further scores, each with a group and a weight
-of its own; where there are none, the other groups share the level as if they had never been.
+share for traces of another kind. Rows of tables and images have further scores, each with a group
+and a weight of its own; where there are none, the other groups share the level as if they had never
+been. Their weights were chosen on the first five generators of Adult, SmokeBan and HMDA
+(docs/explanation/field.md).
 """
 
 from __future__ import annotations
@@ -35,11 +37,8 @@ from byheart.distances.neighbours import Neighbours
 
 Floats = NDArray[np.float64]
 CLOSE_WEIGHT, LOOSE_WEIGHT, OTHER_WEIGHT = 0.75, 0.20, 0.05
-FURTHER_WEIGHTS = {
-    "learned": 0.5,
-    "cells": 0.3,
-    "matches": 0.2,
-}  # of the groups of further scores, by their name
+# Of the groups of further scores, by name: those of tables, and those of images.
+FURTHER_WEIGHTS = {"learned": 1.0, "cells": 0.3, "matches": 0.2, "moved": 0.2, "parts": 0.2}
 FURTHER_TAILS = (0.01, 0.1)
 REFINED = 0.02  # within reach of every group among 1,000 labellings
 CELLS = 1 << 29  # labels of refined p-values: real rows times relabellings

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from byheart.auditing import controls, copies, evidence, family, planted, verdict
 from byheart.auditing.approximate import ApproximateSearch
@@ -18,7 +19,8 @@ from byheart.auditing.groups import Grouping
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
-from byheart.auditing.pool import Points, Pool
+from byheart.auditing.pictures import picture_scores
+from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.result import AuditResult, Controls, ControlTest
 from byheart.auditing.search import ExactSearch, Search
 from byheart.auditing.sets import Sets
@@ -97,7 +99,7 @@ def _tested(
     points = Points.of(pool, distances.scores)
 
     watch(Progress("scoring rows"))
-    further = table_scores(made, pool.rows, material.spans, streams.take("table_scores"))
+    further = _further(made, pool, distances, settings, material, streams.take("table_scores"))
     watch(Progress("relabelling"))
     test = family.run(pool, distances, settings.permutations, streams.take("relabelling"), further)
     found = copies.find(
@@ -170,6 +172,23 @@ def _search(
         rng = streams.take("search")
         return ApproximateSearch.run(generated, real, NEIGHBOURS, settings.level, rng, max_memory)
     return ExactSearch.run(generated, real, NEIGHBOURS, max_memory, settings.engine)
+
+
+def _further(
+    made: Rows,
+    pool: Pool,
+    distances: Distances,
+    settings: Settings,
+    material: Material,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.float64]]:
+    """Return the scores beside distances that tables and images have."""
+    if material.spans:
+        return table_scores(made, pool.rows, material.spans, rng)
+    if settings.approximate or material.samples.kind != "images":
+        return {}
+    own = distances.among_real.distances[:, 0]
+    return picture_scores(made, pool.rows, material.sample_shape, own, material.budget.search)
 
 
 def _controls(

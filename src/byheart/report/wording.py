@@ -22,6 +22,8 @@ _SCORES = {
     "learned": "learned score",
     "cells": "score of equal cells",
     "matches": "score of equal rows",
+    "moved": "distance of mirrored, turned and moved images",
+    "parts": "distance of quadrants",
 }
 
 
