@@ -96,10 +96,9 @@ def _tested(
     made, pool = material.generated(), material.pool(streams.take("shuffle"))
     search = _search(made, pool.rows, settings, material.budget.search, streams)
     exact, distances = search.exact, search.distances
-    points = Points.of(pool, distances.scores)
-
     watch(Progress("scoring rows"))
     further = _further(made, pool, distances, settings, material, streams.take("table_scores"))
+    points = Points.of(pool, distances.scores, further)
     watch(Progress("relabelling"))
     test = family.run(pool, distances, settings.permutations, streams.take("relabelling"), further)
     found = copies.find(
