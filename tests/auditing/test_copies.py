@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from bench import Bench
 from scipy import stats
 
 from byheart.auditing import copies
+from byheart.auditing.pool import Points
 
 
 def test_conformal_p_values_against_counting():
@@ -77,3 +79,21 @@ def test_the_lower_bound_on_a_perfect_separation():
 def test_excess_p_value_is_hypergeometric():
     expected = stats.hypergeom(300, 100, 12).sf(7 - 1)
     assert copies.excess_p_value(7, 5, 100, 200) == pytest.approx(expected)
+
+
+def test_further_scores_are_those_of_the_closest_row_of_a_group_and_enter_the_bound():
+    rng = np.random.default_rng(0)
+    sets = [rng.normal(size=(n, 3)) for n in (40, 40, 30)]
+    names = tuple(np.repeat(np.arange(20), 2) + start for start in (0, 20))
+    bench = Bench.of(*sets, groups=names)
+    score = rng.normal(size=80) - 9 * bench.pool.training  # as if a score had found them all
+    points = Points.of(bench.pool, bench.scores, {"cells": score})
+    assert points.further["cells"].shape == (40,)
+    for unit in range(40):
+        rows = bench.pool.units.group == unit
+        assert points.further["cells"][unit] == score[rows].min()
+    alone, more = (
+        copies.memorized_lower_bound(scores, points.training, 0.05, np.random.default_rng(1))
+        for scores in ((points.scores.distance,), (points.scores.distance, points.further["cells"]))
+    )
+    assert alone < 10 <= more <= 20

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bench import Bench
 
-from byheart.auditing import permutation
+from byheart.auditing import family, permutation
 from byheart.auditing.permutation import Group, Units, pool_columns, pool_p_values, upper_ranks
 from byheart.auditing.statistics import TailCount
 
@@ -138,3 +140,37 @@ def test_labels_do_not_depend_on_how_many_are_drawn_at_a_time(monkeypatch):
     narrow = list(units.relabellings(49, np.random.default_rng(0)))
     assert [b.shape[1] for b in narrow] == [17, 17, 16]
     np.testing.assert_array_equal(np.hstack(narrow), np.hstack(blocks))
+
+
+def further(pool, shift, seed):
+    """A score of the pooled rows that knows no labels, or one that is smaller by `shift` in T."""
+    score = np.random.default_rng(seed).normal(size=len(pool.rows))
+    return {"cells": score - shift * pool.training}
+
+
+@pytest.mark.parametrize(("shift", "count"), [(5, 2999), (0, 299)])
+def test_a_small_p_value_is_taken_over_ten_times_as_many_relabellings(shift, count):
+    bench = Bench.of(*np.random.default_rng(0).normal(size=(3, 40, 3)))
+    scores = further(bench.pool, shift, 1)
+    test = family.run(bench.pool, bench.distances, 299, np.random.default_rng(0), scores)
+    assert test.relabellings == count
+    assert (test.pooled.p_value <= 0.01) == (count == 2999)
+    assert min(t.p_adjusted for t in test.pooled.tests) == test.pooled.p_value
+    alone = family.run(bench.pool, bench.distances, 299, np.random.default_rng(0))
+    assert alone.relabellings == 299
+
+
+@pytest.mark.slow
+def test_refined_p_values_are_exact(monkeypatch):
+    """P(p ≤ a) ≤ a on both sides of the border, here 20% so that 400 audits can tell."""
+    monkeypatch.setattr(family, "REFINED", 0.2)
+    bench = Bench.of(*(np.random.default_rng(0).normal(size=(3, 20, 3))))
+    p_values = []
+    for seed in range(400):
+        rng = np.random.default_rng([seed, 6])
+        training = rng.permutation(bench.pool.training)
+        pool = replace(bench.pool, training=training, units=Units(bench.pool.units.group, training))
+        test = family.run(pool, bench.distances, 39, rng, further(pool, 0, [seed, 7]))
+        p_values.append(test.pooled.p_value)
+    for level in (0.05, 0.1, 0.2, 0.3):
+        assert np.sum(np.array(p_values) <= level) <= exceedances_allowed(400, level)

@@ -99,6 +99,7 @@ def test_a_small_trace_says_how_small(build):
         ("berk_jones_ratio", "Berk–Jones on the distance over that to the next real row"),
         ("savage_margin", "Savage scores of the margin"),
         ("membership_tail_local_0.005", "train rows among the closest 0.5%, by distance over"),
+        ("membership_rank_learned", "mean rank of the learned score"),
         ("nearest_share", "share of generated rows nearest to train"),
         ("something_new_0.1", "something_new_0.1"),
         ("negative_delta_x", "negative_delta_x"),

@@ -5,9 +5,10 @@
 that share of false alarms in expectation (Bates, Candès, Lei, Romano and Sesia 2023).
 
 *How many at least.* For k = 0, 1, … delete the k best-ranked training points and test the rest
-with Berk–Jones at its null for (n − k, N − k), on the distance and on the ratio, each at half the
-level and each deleting its own best; k is rejected when either test rejects, and the bound is the
-number of k rejected before the first acceptance. It is exact: if K points are memorized, deleting
+with Berk–Jones at its null for (n − k, N − k), on the distance, on the ratio and on each score that
+tables and images have beside them, each at its equal share of the level and each deleting its own
+best; k is rejected when any test rejects, and the bound is the number of k rejected before the
+first acceptance. It is exact: if K points are memorized, deleting
 those leaves exchangeable rows; deleting the k ≥ K best-ranked training points instead can only
 lower every count, so the first k ≥ K on the grid is rejected with probability at most `level`,
 and no later k is reached.
@@ -242,7 +243,10 @@ def find(
     made = int((is_listed[nearest.indices[:, 0]] & (nearest.distances[:, 0] <= reach)).sum())
     return Copies(
         memorized_lower_bound=memorized_lower_bound(
-            (points.scores.distance, points.scores.ratio), training, settings.level, rng
+            (points.scores.distance, points.scores.ratio, *points.further.values()),
+            training,
+            settings.level,
+            rng,
         ),
         fdr=settings.fdr,
         minimum_list_length=minimum_list_length(*sizes, settings.fdr),

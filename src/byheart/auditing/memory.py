@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from byheart.auditing import approximate, comparability, controls, drift, family, planted, search
 from byheart.auditing.pool import bytes_pool, bytes_tables
 from byheart.auditing.statistics import bytes_tails
+from byheart.auditing.table_scores import bytes_table_scores
 from byheart.distances.index import list_count, working_memory
 from byheart.distances.shards import task_memory
 from byheart.distances.tiles import least_memory
@@ -45,6 +46,7 @@ class Audit:
     held: int = 0
     sharded: bool = False
     approximate: bool = False
+    columns: int = 0
 
     @property
     def real_rows(self) -> int:
@@ -73,6 +75,7 @@ class Audit:
             drift.bytes_drift(n, d, self.permutations),
             controls.bytes_duplicates(self.train_rows),
             planted.bytes_trial(n),
+            bytes_table_scores(n, m, self.columns),
         )
         least = least_memory(max(m, n), d, k)
         if self.approximate:

@@ -7,6 +7,7 @@ them, since T is stored first, and an honest model of a binary table would be re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -99,15 +100,24 @@ class Points:
     scores: Scores  # (units,)
     training: NDArray[np.bool_]  # (units,)
     row: NDArray[np.intp]  # (units,) the row whose distance score is the unit's
+    further: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # beside distances
 
     @classmethod
-    def of(cls, pool: Pool, scores: Scores) -> Points:
-        """Reduce row scores to unit scores."""
+    def of(
+        cls, pool: Pool, scores: Scores, further: Mapping[str, NDArray[np.float64]] | None = None
+    ) -> Points:
+        """Reduce row scores, those of distances and further ones, (N,), to unit scores."""
+        rows = further or {}
         if pool.units.single:
-            return cls(scores, pool.training, np.arange(len(pool.training)))
+            return cls(scores, pool.training, np.arange(len(pool.training)), rows)
         by_group = np.lexsort((scores.distance, pool.units.group))
         starts = np.searchsorted(pool.units.group[by_group], np.arange(len(pool.units.training)))
-        return cls(scores.reduce(starts, by_group), pool.units.training, by_group[starts])
+        return cls(
+            scores.reduce(starts, by_group),
+            pool.units.training,
+            by_group[starts],
+            {name: np.minimum.reduceat(x[by_group], starts) for name, x in rows.items()},
+        )
 
     @property
     def train_distance(self) -> NDArray[np.float64]:

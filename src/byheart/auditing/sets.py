@@ -72,6 +72,7 @@ class Sets:
                 )
                 if samples is not None and rows is not None
             ),
+            columns=len(encoded.spans) if heldout_rows else 0,
         )
 
     def described(self, dimension: int) -> dict[str, InputSet | None]:

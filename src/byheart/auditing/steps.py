@@ -6,9 +6,11 @@ run the controls, decide. Every random choice has a stream of its own (`streams`
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from byheart.auditing import (
     comparability,
@@ -30,18 +32,20 @@ from byheart.auditing.groups import Grouping
 from byheart.auditing.heap import give_back
 from byheart.auditing.membership import membership
 from byheart.auditing.memory import Budget
-from byheart.auditing.pool import Points, Pool
+from byheart.auditing.pictures import picture_scores
+from byheart.auditing.pool import Distances, Points, Pool
 from byheart.auditing.result import AuditResult, Controls, ControlTest, Exchangeability
 from byheart.auditing.search import ExactSearch, Search
 from byheart.auditing.sets import Sets
 from byheart.auditing.settings import Settings
 from byheart.auditing.streams import Streams
 from byheart.auditing.substitution import Substitution
+from byheart.auditing.table_scores import table_scores
 from byheart.auditing.verbatim import Values, VerbatimCount
 from byheart.distances.neighbours import TwoWay, on_engine
 from byheart.distances.rows import Rows, held
 from byheart.progress import Progress, Watcher
-from byheart.samples import Encoded
+from byheart.samples import Encoded, Span
 
 NEIGHBOURS = 32
 ORDER_RELABELLINGS = 199
@@ -73,6 +77,11 @@ class Material:
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of a sample where the features are its values."""
         return self.samples.sample_shape if self.vectors is self.samples else ()
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """A table's columns, where they are what the features hold."""
+        return self.samples.spans if self.vectors is self.samples else ()
 
 
 def run(frame: AuditResult, settings: Settings, material: Material, watch: Watcher) -> AuditResult:
@@ -107,17 +116,20 @@ def _tested(
     made, pool = material.generated(), material.pool(streams.take("shuffle"))
     search = _search(made, pool.rows, settings, material.budget.search, streams)
     exact, distances = search.exact, search.distances
-    points = Points.of(pool, distances.scores)
-
     vectors = material.vectors
     values = Values.of(vectors.train, vectors.heldout, made)
     equal = verbatim.find(values, material.grouping.rows)
+    watch(Progress("scoring rows"))
+    further = _further(made, pool, distances, settings, material, streams.take("table_scores"))
+    points = Points.of(pool, distances.scores, further)
 
     watch(Progress("relabelling"))
     identity = VerbatimCount("verbatim", values.marked[pool.order], pool.units.group)
-    test = family.run(pool, distances, settings.permutations, streams.take("relabelling"), identity)
+    test = family.run(
+        pool, distances, settings.permutations, streams.take("relabelling"), further, identity
+    )
     checks, seen = _controls(
-        search, values, pool, test.role_swap, settings, material, streams, watch
+        search, values, pool, test.role_swap, tuple(further), settings, material, streams, watch
     )
     near = copies.Reproduced(
         copies.reproduced(points, pool, distances.table.forward, streams.take("reproduction")),
@@ -172,6 +184,7 @@ def _tested(
         parameters={
             **frame.parameters,
             "bandwidths": list(distances.bandwidths),
+            **({"relabellings": test.relabellings} if further else {}),
             "planted": {
                 "gate_noise": planted.GATE_NOISE,
                 "repeats": planted.REPEATS,
@@ -203,17 +216,38 @@ def _search(
     return ExactSearch.run(generated, real, NEIGHBOURS, max_memory, settings.engine)
 
 
+def _further(
+    made: Rows,
+    pool: Pool,
+    distances: Distances,
+    settings: Settings,
+    material: Material,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.float64]]:
+    """Return the scores beside distances that tables and images have."""
+    if material.spans:
+        return table_scores(made, pool.rows, material.spans, rng)
+    if settings.approximate or material.samples.kind != "images":
+        return {}
+    own = distances.among_real.distances[:, 0]
+    return picture_scores(made, pool.rows, material.sample_shape, own, material.budget.search)
+
+
 def _controls(
     search: Search,
     values: Values,
     pool: Pool,
     role_swap: float,
+    further: Collection[str],
     settings: Settings,
     material: Material,
     streams: Streams,
     watch: Watcher,
 ) -> tuple[Controls, Drift]:
-    """Run all controls; role_swap: the family's p-value with the roles exchanged."""
+    """Run all controls.
+
+    role_swap: the family's p-value with the roles exchanged; further: its scores beside distances.
+    """
     watch(Progress("running controls"))
     level = settings.level * copies.CONTROL_SHARE
     samples, vectors, sets = material.samples, material.vectors, material.sets
@@ -252,7 +286,7 @@ def _controls(
         search,
         Substitution.of(search.distances.table, values.generated),
         pool.units,
-        settings.level,
+        family.active_level(settings.level, further),
         streams.take("planting"),
     )
     checks = Controls(

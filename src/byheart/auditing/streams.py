@@ -22,6 +22,7 @@ Purpose = Literal[
     "reproduction",
     "order",
     "trace",
+    "table_scores",
 ]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 

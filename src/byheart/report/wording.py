@@ -19,6 +19,11 @@ _SCORES = {
     "ratio": "distance over that to the next real row",
     "local": "distance over its local scale",
     "margin": "margin",
+    "learned": "learned score",
+    "cells": "score of equal cells",
+    "matches": "score of equal rows",
+    "moved": "distance of mirrored, turned and moved images",
+    "parts": "distance of quadrants",
 }
 
 

@@ -8,6 +8,7 @@ as samples. Nothing is ever unpickled.
 from byheart.samples.batches import joined
 from byheart.samples.encoding import Encoded, Role, encode, encode_alone
 from byheart.samples.record import ArraySamples, Samples, TableSamples
+from byheart.samples.scaling import Span, columns_of
 from byheart.samples.source import fingerprint, read
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "Encoded",
     "Role",
     "Samples",
+    "Span",
     "TableSamples",
+    "columns_of",
     "encode",
     "encode_alone",
     "fingerprint",

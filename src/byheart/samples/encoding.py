@@ -20,7 +20,7 @@ from byheart.distances.rows import Array, Cast, Rows, held, row_blocks
 from byheart.errors import InputError, UsageError
 from byheart.samples.columns import Column, identifier, meaning
 from byheart.samples.record import ArraySamples, SampleKind, Samples, TableSamples
-from byheart.samples.scaling import Block, categories, numbers
+from byheart.samples.scaling import Block, Span, categories, numbers
 
 Role = Literal["train", "heldout", "generated"]
 _SMALL = 1 << 24  # bytes up to which cast rows are kept in memory
@@ -33,7 +33,8 @@ class Encoded:
     Rows that are stored as they are needed stay where they are, be it in memory or in a mapped
     file; others are cast as they are read, a small set at once.
     `sample_shape` is the shape of one stored sample: (d,), (height, width) or (height, width,
-    channels). `columns` are the table's columns in use, in the order of the training set.
+    channels). `columns` are the table's columns in use, in the order of the training set; `spans`
+    say where those that vary stand among the d encoded ones, in the order of their names.
     """
 
     train: Rows
@@ -43,6 +44,7 @@ class Encoded:
     sample_shape: tuple[int, ...]
     columns: tuple[str, ...]
     warnings: tuple[str, ...]
+    spans: tuple[Span, ...]
     _samples: Mapping[str, Samples] = field(repr=False, compare=False)
 
     def display_rows(self, role: Role, indices: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
@@ -83,8 +85,9 @@ def encode(
     arrays, tables = _by_kind(given, ignore)
     shape: tuple[int, ...]
     rows: Mapping[str, Rows]
+    spans: tuple[Span, ...] = ()
     if tables:
-        rows, columns = _table_rows(tables, tuple(ignore), notes)
+        rows, columns, spans = _table_rows(tables, tuple(ignore), notes)
         shape = (rows["train"].shape[1],)
     else:
         given, columns = _same_mode(arrays, notes), ()
@@ -98,6 +101,7 @@ def encode(
         shape,
         columns,
         tuple(notes),
+        spans,
         given,
     )
 
@@ -235,7 +239,7 @@ def _finite(rows: Rows, samples: ArraySamples) -> None:
 
 def _table_rows(
     given: Mapping[str, TableSamples], ignore: tuple[str, ...], notes: list[str]
-) -> tuple[dict[str, Array], tuple[str, ...]]:
+) -> tuple[dict[str, Array], tuple[str, ...], tuple[Span, ...]]:
     names = _columns(given, ignore)
     blocks: list[Block] = []
     for name in sorted(names):  # the order of the columns, too, is that of neither set
@@ -260,12 +264,13 @@ def _table_rows(
             blocks.append(block)
     width = max(1, sum(block.width for block in blocks))  # all constant: one column of zeros
     rows: dict[str, Array] = {role: np.zeros((s.rows, width)) for role, s in given.items()}
-    start = 0
+    spans: list[Span] = []
     for block in blocks:
+        span = Span(sum(s.width for s in spans), block.width, not block.numbers)
         for role, out in rows.items():
-            block.write(role, out[:, start : start + block.width])
-        start += block.width
-    return rows, tuple(names)
+            block.write(role, out[:, span.start : span.start + span.width])
+        spans.append(span)
+    return rows, tuple(names), tuple(spans)
 
 
 def _columns(given: Mapping[str, TableSamples], ignore: tuple[str, ...]) -> list[str]:

@@ -11,12 +11,14 @@ only generated rows have share one more indicator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byheart.distances.rows import Rows, row_blocks
 from byheart.errors import InputError
 from byheart.samples.columns import Column, Meaning
 
@@ -45,6 +47,47 @@ class Block:
         if role in self.marks:
             rows = np.flatnonzero(self.marks[role] >= 0)
             out[rows, self.marks[role][rows]] = self.weight
+
+
+@dataclass(frozen=True)
+class Span:
+    """The encoded columns of one column of a table: `width` of them from `start` on."""
+
+    start: int
+    width: int
+    category: bool
+
+    def column(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the column of encoded rows (r, d) as (r,) numbers, NaN where missing.
+
+        A category has the number of its level, which says nothing but equal or not.
+
+        >>> Span(0, 2, False).column(np.array([[0.5, 0.0], [0.0, 1.0]]))
+        array([0.5, nan])
+        """
+        own = rows[:, self.start : self.start + self.width]
+        if self.category:
+            return np.asarray(own.argmax(axis=1), dtype=np.float64)
+        values = np.array(own[:, 0], dtype=np.float64)
+        if self.width > 1:
+            values[own[:, 1] > 0] = np.nan
+        return values
+
+
+def columns_of(
+    rows: Rows, spans: Sequence[Span], index: NDArray[np.intp] | None = None
+) -> NDArray[np.float64]:
+    """Return the columns of encoded rows, (rows, columns), as `Span.column` does.
+
+    index: which of the rows; None: all.
+    """
+    index = np.arange(len(rows)) if index is None else index
+    columns = np.empty((len(index), len(spans)))
+    for block in row_blocks(len(index), rows.shape[1]):
+        encoded = rows[index[block]]
+        for j, span in enumerate(spans):
+            columns[block, j] = span.column(encoded)
+    return columns
 
 
 def numbers(columns: dict[str, Column], means: Meaning, notes: list[str]) -> Block | None:
