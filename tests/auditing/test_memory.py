@@ -94,7 +94,7 @@ def peak(paths, limit, permutations, *, approximate=False):
 @pytest.mark.slow
 def test_an_audit_of_more_than_256_mib_stays_within_256_mib(tmp_path):
     limit = 256 << 20
-    paths = save(tmp_path, normal_sets((600, 600, 7400), 8192))
+    paths = save(tmp_path, normal_sets((600, 600, 13_000), 4800))
     assert sum(Path(path).stat().st_size for path in paths) > limit
     assert peak(paths, limit, 99) <= limit
 

@@ -69,7 +69,7 @@ STANDARD = 0.25, (0.7, 1.4)  # |mean| and standard deviation of a standardised c
 _BOXES = {"[0, 1]": (0.0, 1.0), "0 to 255": (0.0, 255.0), "[-1, 1]": (-1.0, 1.0)}
 _STANDARDISED = "standardised (mean 0, variance 1) where the data are not"
 _FEW = 10  # values that tell nothing of a column
-_VALUES, _REAL_VALUES = 1 << 22, 1 << 24  # in memory of G and of real rows: long rows are fewer
+_VALUES, _REAL_VALUES = 1 << 19, 1 << 24  # in memory of G and of real rows: long rows are fewer
 _COLUMNS = 64  # of vectors in which standardised values are looked for
 
 
@@ -370,4 +370,4 @@ def bytes_comparability(real: int, generated: int, dimension: int) -> int:
     Real rows that are searched count as working memory of the search.
     """
     most = max(_VALUES // dimension, 2 * _FEW)
-    return 8 * dimension * (6 * min(COMPARED[0], generated, most) + min(KEPT, real, most))
+    return 8 * dimension * (5 * min(COMPARED[0], generated, most) + min(KEPT, real, most))

@@ -337,6 +337,11 @@ def _per_unit(values: Floats, units: Units) -> Floats:
     return np.asarray(np.bincount(units.group, values, len(units.training)) / count)
 
 
+def bytes_learner(real: int) -> int:
+    """Return the bytes of scikit-learn, once it has been imported to fit the trees."""
+    return 70 << 20 if real // 2 >= 4 * LEAF else 0
+
+
 def bytes_drift(real: int, dimension: int, relabellings: int) -> int:
     """Return the bytes of the coordinates, of what the trees are fitted on, and of the tables."""
     columns = min(dimension, MOST_COLUMNS) + 1

@@ -87,7 +87,8 @@ class Audit:
     def _always(self) -> int:
         """Bytes of the process before it has computed anything, and of the pool."""
         pooled = bytes_pool(self.real_rows) + bytes_tails(self.real_rows)
-        return _PROCESS + self.held + _RAY * self.sharded + pooled
+        process = _PROCESS + drift.bytes_learner(self.real_rows)
+        return process + self.held + _RAY * self.sharded + pooled
 
 
 @dataclass(frozen=True)
