@@ -51,7 +51,7 @@ GENERATORS = (
     "adult_gaussian_copula",
     "adult2_mostlyai_DP_eps1.6_noise1.5",
 )
-NO_TRACE = GENERATORS[-4:]
+REDRAWN = GENERATORS[-4:]
 Sets = tuple[Any, Any, Any]
 Case = Callable[[np.random.Generator], Sets]
 
@@ -179,7 +179,7 @@ def cases(data: Path) -> Iterator[tuple[str, int, Case]]:
     }
     for generator in GENERATORS:
         yield f"adult/{generator}", 1, partial(adult, data, generator)
-    for generator in NO_TRACE:
+    for generator in REDRAWN:
         yield f"null/{generator}", NULLS, partial(adult_null, data, generator)
     for name, case in unseen.items():
         yield name, 2 * SEEDS if name.endswith("null") else SEEDS, case
@@ -218,8 +218,10 @@ def show(known: list[dict[str, Any]]) -> None:
     print(f"\n| case | audits | {' | '.join(scores)} |\n|---|---|" + "---|" * len(scores))
     for name, entries in by_case.items():
         if not name.startswith("adult/"):
-            shares = " | ".join(
-                f"{np.mean([e[s] <= LEVEL for e in entries]):.2f}" if s in entries[0] else "–"
+            shares = " | ".join(  # a score that is the same for all rows is left out of an audit
+                f"{np.mean([e.get(s, 1.0) <= LEVEL for e in entries]):.2f}"
+                if any(s in e for e in entries)
+                else "–"
                 for s in scores
             )
             print(f"| {name} | {len(entries)} | {shares} |")
