@@ -383,19 +383,23 @@ def _clearing() -> Iterator[Cell]:
 
 
 def _leaks() -> Iterator[Cell]:
-    tables = ("spam7", "quakes", "PSID", "CreditCard")
-    for name in (*tables, "SmokeBan"):
-        n, m = (1000, 1000) if name == "SmokeBan" else (200, 400)
+    for name, generator, make, n, m in (
+        ("spam7", "bootstrap of T", bootstrap, 200, 400),
+        ("quakes", "bootstrap of T", bootstrap, 200, 400),
+        ("SmokeBan", "bootstrap of T", bootstrap, 1000, 1000),
+        ("HMDA", "CART of T", trees, 200, 400),
+        ("PSID", "CART of T", trees, 200, 400),
+        ("CreditCard", "CART of T", trees, 200, 400),
+    ):
         rows = partial(table, name)
-        yield Cell(name, "bootstrap of T", "leak", partial(of_train, rows, bootstrap, n, m))
-    for name in (*tables, "HMDA"):
-        rows = partial(table, name)
-        yield Cell(name, "CART of T", "leak", partial(of_train, rows, trees, 200, 400))
-    arrays = {n: partial(numbers, n) for n in ("spam7", "quakes", "PSID", "breast_cancer")}
-    for name, values in (arrays | {"digits": lambda: digits().reshape(-1, 64) / 16}).items():
-        label = name if name == "digits" else f"{name}, standardised"
-        for generator, make in (("SMOTE of T", smote), ("kernels on T", kernels)):
-            yield Cell(label, generator, "leak", partial(of_train, values, make, 200, 400))
+        yield Cell(name, generator, "leak", partial(of_train, rows, make, n, m))
+    for name, values in (
+        ("spam7, standardised", partial(numbers, "spam7")),
+        ("breast_cancer, standardised", partial(numbers, "breast_cancer")),
+        ("digits", _flat_digits),
+    ):
+        yield Cell(name, "SMOTE of T", "leak", partial(of_train, values, smote, 200, 400))
+        yield Cell(name, "kernels on T", "leak", partial(of_train, values, kernels, 200, 400))
 
 
 def _fits() -> Iterator[Cell]:
@@ -426,10 +430,8 @@ def _drifts() -> Iterator[Cell]:
 
 PLANTED: dict[str, tuple[Callable[[], Any], int]] = {
     "breast_cancer": (partial(numbers, "breast_cancer"), 180),
-    "quakes": (partial(numbers, "quakes"), 200),
     "PSID": (partial(numbers, "PSID"), 200),
     "digits": (_flat_digits, 200),
-    "normal, d = 8": (eight_columns, 200),
 }
 
 
