@@ -1,7 +1,7 @@
 """Are the verdicts true? Audits of real and of drawn data whose truth is known.
 
     OMP_NUM_THREADS=1 python -m benchmarks.field --part truth [--store FILE] [--data FOLDER]
-        [--only TEXT] [--seeds N] [--print]
+        [--only TEXT ...] [--seeds N] [--print]
 
 A cell is a kind of data with a generator and what is true of it; an audit of it is one line of JSON
 in the store, and audits that are there are not repeated: the command may be stopped and started
@@ -719,32 +719,54 @@ def _show_planted(present: Sequence[tuple[Cell, list[Record]]]) -> None:
         )
 
 
+def run(
+    data: Path | None,
+    out: Path,
+    only: tuple[str, ...] = ("",),
+    seeds: int | None = None,
+    *,
+    audit_more: bool = True,
+) -> None:
+    """Audit what is not in the store `out` yet, then print the tables of what is.
+
+    only: beginnings of "truth: data: generator". seeds: at most so many of each cell.
+    """
+    known = [c for c in cells(data) if c.key.startswith(only)]
+    text = out.read_text(encoding="utf-8") if out.exists() else ""
+    records = [json.loads(line) for line in text.splitlines()]
+    done = {(r["cell"], r["seed"]) for r in records}
+    warnings.simplefilter("ignore")
+    rounds = max((c.seeds for c in known), default=0) if audit_more else 0
+    for seed in range(rounds if seeds is None else min(rounds, seeds)):
+        for cell in known:
+            if seed >= cell.seeds or (cell.key, seed) in done:
+                continue
+            record = one(cell, seed)
+            records.append(record)
+            with out.open("a", encoding="utf-8") as store:
+                store.write(json.dumps(record) + "\n")
+            took = f"{record['seconds']:.1f} s"
+            print(cell.key, seed, record["verdict"], took, file=sys.stderr)
+    tables(known, records)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", type=Path, default=Path("field-truth.jsonl"))
     parser.add_argument("--data", type=Path, help="folder of Adult by public generators")
-    parser.add_argument("--only", default="", help="cells with this in 'truth: data: generator'")
-    parser.add_argument("--seeds", type=int, default=1 << 30, help="at most so many of each cell")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help='beginnings of "truth: data: generator"'
+    )
+    parser.add_argument("--seeds", type=int, help="at most so many of each cell")
     parser.add_argument("--print", action="store_true", help="what is in the store, nothing more")
     options = parser.parse_args(arguments)
-    known = [c for c in cells(options.data) if options.only in c.key]
-    text = options.store.read_text(encoding="utf-8") if options.store.exists() else ""
-    records = [json.loads(line) for line in text.splitlines()]
-    done = {(r["cell"], r["seed"]) for r in records}
-    if not options.print:
-        warnings.simplefilter("ignore")
-        for seed in range(min(options.seeds, max(c.seeds for c in known))):
-            for cell in known:
-                if seed >= cell.seeds or (cell.key, seed) in done:
-                    continue
-                record = one(cell, seed)
-                records.append(record)
-                with options.store.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps(record) + "\n")
-                print(
-                    cell.key, seed, record["verdict"], f"{record['seconds']:.1f} s", file=sys.stderr
-                )
-    tables(known, records)
+    run(
+        options.data,
+        options.store,
+        tuple(options.only),
+        options.seeds,
+        audit_more=not options.print,
+    )
 
 
 if __name__ == "__main__":
