@@ -99,7 +99,7 @@ def decide(found: Findings, limits: Limits) -> Decision:
     """
     decision = _decide(found, limits)
     told = sentence(found.verbatim)
-    undecided = decision.verdict == "inconclusive" and found.verbatim.evident
+    undecided = decision.verdict == "inconclusive" and found.verbatim.suspicious
     if undecided and not decision.reason.startswith(told):
         return replace(decision, reason=f"{told}; {decision.reason}")
     return decision
