@@ -24,8 +24,9 @@ is encoded, extracted or embedded has no such convention.
 
 *Columns.* A column in another unit, of a table or of raw vectors: the logarithms of its sizes,
 zeros left out, have another median by log 30 or more, are nearly disjoint (Kolmogorov distance at
-least .7) and agree once that is taken off (at most .3). Smaller values are believed only of columns
-of one sign: where real values lie around 0 they may be a model's lost variance. Most
+least .7) and agree once that is taken off (at most .3), as do the shares of zeros, which no unit
+changes: a model that spreads mostly empty columns is a poor one. Smaller values are believed only
+of columns of one sign: where real values lie around 0 they may be a model's lost variance. Most
 columns with mean 0 and variance 1, where the real ones are elsewhere (.5) and agree with them
 scaled back, are standardised.
 
@@ -313,6 +314,9 @@ def _other_units(columns: Sequence[NumericColumn]) -> str | None:
 def _unit_factor(column: NumericColumn) -> float | None:
     real, made = (np.abs(x[x != 0]) for x in (column.real, column.generated))
     if min(len(real), len(made)) < _FEW:
+        return None
+    shares = [len(x) / len(y) for x, y in ((real, column.real), (made, column.generated))]
+    if abs(shares[0] - shares[1]) > TOGETHER:  # another unit leaves zeros as they are
         return None
     shift = float(np.log(np.median(made)) - np.log(np.median(real)))
     one_sign = (column.real >= 0).all() or (column.real <= 0).all()

@@ -22,7 +22,8 @@ from byheart.auditing.result import Controls, Copies, Kind, Sensitivity, Verbati
 from byheart.auditing.verbatim import clearance_obstacle, sentence
 
 # A drifted audit has to survive odds of membership of this ratio beyond the drift that was seen: in
-# simulations of honest models under drift the estimate stayed below it (docs/explanation/field.md).
+# simulations of honest models under drift the estimate stayed below it (python -m benchmarks.drift
+# --part residual).
 RESIDUAL_ODDS = 1.5
 
 
@@ -98,7 +99,7 @@ def decide(found: Findings, limits: Limits) -> Decision:
     """
     decision = _decide(found, limits)
     told = sentence(found.verbatim)
-    undecided = decision.verdict == "inconclusive" and found.verbatim.evident
+    undecided = decision.verdict == "inconclusive" and found.verbatim.suspicious
     if undecided and not decision.reason.startswith(told):
         return replace(decision, reason=f"{told}; {decision.reason}")
     return decision
