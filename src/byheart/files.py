@@ -60,7 +60,7 @@ def content(path: Path, where: str, most: int = _MOST) -> bytes:
         except OSError as error:
             raise InputError(f"{where}: cannot be read, {error.strerror}") from None
     if len(found) > most:
-        raise InputError(f"{where}: is larger than {most / 2**20:.0f} MiB, no such document is")
+        raise InputError(f"{where}: is larger than {most:,} bytes, as none should be")
     return found
 
 
