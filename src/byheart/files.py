@@ -56,7 +56,8 @@ def content(path: Path, where: str, most: int = _MOST) -> bytes:
     """Return the bytes of a document; InputError for what `opened` refuses, and above `most`."""
     with opened(path, where) as file:
         try:
-            found = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size  # asked for more, Python takes that memory
+            found = file.read(min(most, size + 2**16) + 1)
         except OSError as error:
             raise InputError(f"{where}: cannot be read, {error.strerror}") from None
     if len(found) > most:

@@ -172,6 +172,19 @@ def test_warnings_of_libraries_stay_off_the_command_line(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_limit_that_the_renderer_cannot_work_in_is_told_before_the_audit(place):
+    code = """
+import resource, sys
+from byheart.cli import run
+resource.setrlimit(resource.RLIMIT_AS, (5 * 2**30, 5 * 2**30))
+sys.exit(run(["audit", "--train", "h.npy", "--generated", "g.npy", "--out", "new"]))
+"""
+    done = python(code)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "ulimit -v" in done.stderr
+    assert not (place / "new").exists()
+
+
 # Reports and plans
 
 

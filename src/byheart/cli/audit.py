@@ -53,8 +53,10 @@ def audit(
     several arrays) or a folder of images.
     """
     import byheart
+    from byheart.plotting.style import require_renderer
     from byheart.report.document import without_examples
 
+    require_renderer()  # a limit in its way is told before the work
     place = folder(out)
     with stages() as say:
         result = byheart.audit(train, heldout, generated, progress=say, **given)

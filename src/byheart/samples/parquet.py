@@ -116,7 +116,9 @@ def _pages(file: BinaryIO, metadata: Any) -> tuple[int, dict[str, int]]:
                 file.seek(start)
                 header = _struct(file)
                 unpacked, packed = _int(header, 2), _int(header, 3)
-                inside = header.get(5) or header.get(8) or {}
+                inside = header.get(5, header.get(8, {}))
+                if not isinstance(inside, dict):
+                    raise ValueError("the header of a page is damaged")
                 if _int(inside, 2 if 5 in header else 4) in _DELTA:
                     written_out.add(name)
                 largest[name] = max(largest.get(name, 0), unpacked)

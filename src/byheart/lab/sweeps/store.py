@@ -260,7 +260,9 @@ def _opened(path: Path, plan: Plan, data: str) -> sqlite3.Connection:
         return connection
     except sqlite3.Error as error:
         connection.close()
-        raise UsageError(f"{path}: cannot be written ({error}); name another --store") from None
+        raise UsageError(
+            f"{path}: cannot be written ({_line(error)}); name another --store"
+        ) from None
     except BaseException:
         connection.close()
         raise
@@ -290,7 +292,9 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if "not a database" in str(error):
             raise InputError(f"{path}: is not a byheart store; name another --store") from None
-        raise UsageError(f"{path}: cannot be opened ({error}); name another --store") from None
+        raise UsageError(
+            f"{path}: cannot be opened ({_line(error)}); name another --store"
+        ) from None
 
 
 @contextmanager
@@ -299,11 +303,15 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        raise InputError(f"{path}: cannot be read ({_line(error)})") from None
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         if isinstance(error, ByheartError):
             raise
-        raise InputError(f"{path}: is damaged ({error}); name another --store") from None
+        raise InputError(f"{path}: is damaged ({_line(error)}); name another --store") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _tables(plan: Plan) -> dict[str, str]:
