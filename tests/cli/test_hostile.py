@@ -202,6 +202,15 @@ def test_parameters_that_no_audit_takes(place, capsys, name, value, command):
     assert f"parameters: Value error, {name}" in one_line(capsys)
 
 
+def test_a_curve_that_lacks_an_interval(place, capsys):
+    file = place / "r" / "report.json"
+    report = json.loads(file.read_text("utf-8"))
+    report["delta"]["kl"]["intervals"] = []
+    file.write_text(json.dumps(report), "utf-8")
+    assert run(["card", "r/report.json"]) == 2
+    assert "as many intervals" in one_line(capsys)
+
+
 @pytest.mark.parametrize("opening", ["a = ", "a" + ".a" * 100_000 + " = 1 #"])
 def test_documents_nested_deep(tmp_path, monkeypatch, capsys, opening):
     monkeypatch.chdir(tmp_path)

@@ -139,13 +139,17 @@ def read_json(path: str | Path) -> Report:
             f"{' and '.join(UPGRADES)}; pass the report.json of an audit"
         )
     try:
-        return REPORT.validate_json(json.dumps(upgrade(plain)), strict=True)
+        report = REPORT.validate_json(json.dumps(upgrade(plain)), strict=True)
     except RecursionError:
         raise InputError(f"{path}: is nested too deep for a report") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path}: {_line(where)}: {_line(first['msg'])}") from None
+    curve = report.delta.kl if report.delta else None
+    if curve and not len(curve.values) == len(curve.bandwidths) == len(curve.intervals):
+        raise InputError(f"{path}: delta.kl: needs as many intervals and values as bandwidths")
+    return report
 
 
 def differences(a: Report, b: Report) -> list[str]:
