@@ -15,8 +15,8 @@ from byheart import pages
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [  # from the ground up; rooms on one floor do not know each other
-    {"errors", "_version", "pages"},
-    {"_check", "numbers"},
+    {"errors", "_version", "pages", "escapes"},
+    {"_check", "files", "numbers"},
     {"intervals", "progress", "threads"},
     {"cluster"},
     {"distances"},

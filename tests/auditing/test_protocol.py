@@ -161,3 +161,17 @@ def test_wrong_arguments_are_refused_in_one_line(arguments, error, told):
 def test_too_few_rows_are_refused():
     with pytest.raises(InputError, match="heldout: 9 rows"):
         byheart.audit(*sets(rows=(40, 9, 40)))
+
+
+def test_an_input_that_changes_during_the_audit_is_noticed(tmp_path):
+    rng = np.random.default_rng(0)
+    files = [tmp_path / f"{role}.npy" for role in ("train", "heldout", "generated")]
+    for file in files:
+        np.save(file, rng.normal(size=(60, 3)))
+
+    def write(state):
+        if state.stage == "encoding":
+            np.save(files[2], rng.normal(size=(60, 3)))
+
+    with pytest.raises(InputError, match=r"generated .* has changed while it was audited"):
+        byheart.audit(*files, permutations=99, progress=write)

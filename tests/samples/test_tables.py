@@ -76,7 +76,7 @@ def test_parquet_with_a_repeated_name(tmp_path):
 
 
 def test_parquet_beyond_the_bound_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("byheart.samples.tables.MAX_UNPACKED", 2**20)
+    monkeypatch.setattr("byheart.samples.parquet.MAX_UNPACKED", 2**20)
     parquet.write_table(pa.table({"a": [0] * 200_000}), tmp_path / "x.parquet")
     assert (tmp_path / "x.parquet").stat().st_size < 2**13
     with pytest.raises(InputError, match="more than the bound"):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from byheart.auditing.permutation import Units
 from byheart.errors import InputError, UsageError
+from byheart.files import content, opened
 from byheart.samples import Samples, TableSamples
 
 Groups = str | Path | tuple[Sequence[Any], Sequence[Any]]
@@ -101,12 +102,16 @@ def _column(samples: Samples, name: str) -> NDArray[Any]:
 
 
 def _file(path: Path, train: Samples) -> NDArray[Any]:
-    if not path.is_file():
+    if not path.exists():
         columns = " and no such column" if isinstance(train, TableSamples) else ""
         raise UsageError(f"--groups {path}: no such file{columns}; pass COLUMN or FILE")
+    where = f"--groups {path}"
     try:
         if path.suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False).ravel().astype(str))
-        return np.asarray(path.read_text(encoding="utf-8").splitlines(), dtype=str)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--groups {path}: cannot be read ({error})") from None
+            with opened(path, where) as file:
+                return np.asarray(np.load(file, allow_pickle=False).ravel().astype(str))
+        return np.asarray(content(path, where).decode("utf-8").splitlines(), dtype=str)
+    except InputError:
+        raise
+    except (EOFError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:
+        raise InputError(f"{where}: cannot be read ({error})") from None

@@ -100,4 +100,6 @@ def audit(
         warnings=tuple(encoded.warnings),
     )
     material = steps.Material(sets, grouping, encoded, vectors, budget)
-    return steps.run(frame, settings, material, watch)
+    result = steps.run(frame, settings, material, watch)
+    sets.require_unchanged()
+    return result

@@ -11,7 +11,7 @@ from byheart.auditing.memory import Audit
 from byheart.auditing.result import InputSet
 from byheart.distances.rows import Rows, Source
 from byheart.errors import InputError
-from byheart.samples import ArraySamples, Encoded, Samples, read
+from byheart.samples import ArraySamples, Encoded, Samples, fingerprint, read
 
 MINIMUM_ROWS = 10
 
@@ -50,6 +50,17 @@ class Sets:
                 raise InputError(
                     f"{samples.role}: {samples.rows} rows in {samples.path or 'the array'}; an "
                     f"audit needs at least {MINIMUM_ROWS} rows in each set, some hundreds to decide"
+                )
+
+    def require_unchanged(self) -> None:
+        """Refuse an audit of files that were written to while it ran."""
+        for samples in (self.train, self.heldout, self.generated):
+            if samples is None or samples.path is None:
+                continue
+            if fingerprint(samples.path) != samples.sha256:
+                raise InputError(
+                    f"{samples.where}: has changed while it was audited; audit a copy that nothing "
+                    f"writes to"
                 )
 
     def sizes(self, encoded: Encoded, neighbours: int, permutations: int) -> Audit:

@@ -57,7 +57,10 @@ def _anything(value: Any, name: str) -> Any:
 
 
 def _columns(value: Any, name: str) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
+    columns = (value,) if isinstance(value, str) else tuple(value or ())
+    if not all(isinstance(column, str) for column in columns):
+        raise UsageError(f"{name} must be names of columns, got {value!r}")
+    return columns
 
 
 def _flag(value: Any, name: str) -> bool:

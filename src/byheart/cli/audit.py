@@ -11,6 +11,7 @@ import typer
 from byheart.auditing.settings import options
 from byheart.cli.arguments import Json, folder, with_settings
 from byheart.cli.progress import stages
+from byheart.report.screen import echo
 
 if TYPE_CHECKING:
     from byheart.auditing.result import AuditResult
@@ -53,14 +54,16 @@ def audit(
     several arrays) or a folder of images.
     """
     import byheart
+    from byheart.plotting.style import require_renderer
     from byheart.report.document import without_examples
 
+    require_renderer()  # a limit in its way is told before the work
     place = folder(out)
     with stages() as say:
         result = byheart.audit(train, heldout, generated, progress=say, **given)
         page = write(result, place, examples=examples)
     if json:
-        typer.echo((place / "report.json").read_text(encoding="utf-8"), nl=False)
+        echo((place / "report.json").read_text(encoding="utf-8"))
     else:
         tell(result if examples else without_examples(result), page)
     if {*(fail_on or ())} & result.outcomes():

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from byheart.report.screen import echo
+
 
 def card(
     report: Annotated[Path, typer.Argument(help="A report.json.")],
@@ -17,4 +19,4 @@ def card(
     """
     from byheart.report.card import model_card
 
-    typer.echo(model_card(report), nl=False)
+    echo(model_card(report))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from byheart.cli.arguments import Json, folder
+from byheart.report.screen import echo
 
 
 def compare(
@@ -30,6 +31,6 @@ def compare(
     comparison = put_side_by_side(reports)
     page = write_html(comparison, folder(out) / "compare.html")
     if json:
-        typer.echo(as_json(comparison))
+        echo(as_json(comparison))
     else:
         render(comparison, page)

@@ -8,7 +8,9 @@ import typer
 
 from byheart.cli.arguments import Json, with_settings
 from byheart.cli.progress import stages
+from byheart.escapes import visible
 from byheart.progress import Progress
+from byheart.report.screen import echo
 
 
 @with_settings(["seed", "ignore", "image_size"])
@@ -38,7 +40,7 @@ def forecast(
         given["ignore"] = tuple(given["ignore"] or ())
         made = forecast_samples(data, noise_floor=noise_floor, **given)
     if json:
-        typer.echo(dumps(made.to_dict(), indent=2, allow_nan=False))
+        echo(dumps(made.to_dict(), indent=2, allow_nan=False))
     else:
         for line in describe(made):
-            typer.echo(line)
+            echo(visible(line))

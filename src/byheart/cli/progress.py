@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from byheart.progress import Watcher
+from byheart.report.screen import shown
 
 
 @contextmanager
@@ -18,4 +19,4 @@ def stages() -> Iterator[Watcher]:
     from rich.console import Console
 
     with Console(stderr=True).status("starting") as status:
-        yield lambda state: status.update(str(state))
+        yield lambda state: status.update(shown(state))

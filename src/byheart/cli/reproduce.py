@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from byheart.cli.arguments import Json, TrialEngine, Workers, folder
+from byheart.report.screen import echo
 
 if TYPE_CHECKING:
     from byheart.lab.reproduction.reproduction import Reproduction
@@ -82,6 +83,6 @@ def perform(
     data = write_json(result, place / f"{name}.json")
     page = write_html(result, place / f"{name}.html")
     if json:
-        typer.echo(data.read_text(encoding="utf-8"), nl=False)
+        echo(data.read_text(encoding="utf-8"))
     else:
         render(result, page)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from byheart.cli.arguments import Json, TrialEngine, Workers
+from byheart.report.screen import echo
 
 
 def sweep(
@@ -42,6 +43,6 @@ def sweep(
             progress=update,
         )
     if json:
-        typer.echo(summary_json(chosen, records))
+        echo(summary_json(chosen, records))
     else:
         summary(chosen, records, store)

@@ -8,6 +8,9 @@ import typer
 
 from byheart.cli.arguments import Json
 from byheart.errors import UsageError
+from byheart.report.screen import echo
+
+_LARGEST, _MOST = 10**12, 10**5  # of n, and how many of them
 
 
 def theory(
@@ -30,7 +33,7 @@ def theory(
     model = LinearOneStep(dimension, time, noise_scale)
     predictions = model.predict([n for text in sizes for n in _sizes(text)])
     if json:
-        typer.echo(prediction_json(predictions))
+        echo(prediction_json(predictions))
     else:
         prediction_table(predictions)
 
@@ -41,9 +44,13 @@ def _sizes(text: str) -> list[int]:
         parts = [int(part) for part in text.split(":")]
     except ValueError:
         parts = []
+    if any(part > _LARGEST for part in parts) or parts[2:] > [_MOST]:
+        raise UsageError(f"-n {text[:40]}: up to {_MOST:,} numbers up to {_LARGEST:,}")
     if len(parts) == 1:
         return parts
     if len(parts) != 3 or parts[2] < 2 or parts[1] <= parts[0]:
-        raise UsageError(f"-n {text}: write a number, or START:STOP:COUNT such as 110:2000:1000")
+        raise UsageError(
+            f"-n {text[:40]}: write a number, or START:STOP:COUNT such as 110:2000:1000"
+        )
     start, stop, count = parts
     return [start + round(i * (stop - start) / (count - 1)) for i in range(count)]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from byheart.cli.arguments import Json, folder
+from byheart.report.screen import echo
 
 
 def transition(
@@ -43,6 +44,6 @@ def transition(
     found = analyse(made, plan, level=level, seed=seed)
     page = write_html(found, plan, folder(out) / "transition.html", source=store.name)
     if json:
-        typer.echo(dumps(found.to_dict(), indent=2, allow_nan=False))
+        echo(dumps(found.to_dict(), indent=2, allow_nan=False))
     else:
         render(found, plan, page)

@@ -10,6 +10,8 @@ import typer
 from byheart.auditing.settings import options
 from byheart.cli.arguments import Json, with_settings
 from byheart.cli.progress import stages
+from byheart.escapes import visible
+from byheart.report.screen import echo
 
 
 @with_settings([name for name, option in options().items() if option.repeat != "report"])
@@ -32,11 +34,11 @@ def verify(
         differences = check(report, progress=say, **given)
     if json:
         found = {"report": str(report), "same": not differences, "differences": differences}
-        typer.echo(dumps(found, indent=2, ensure_ascii=False))
+        echo(dumps(found, indent=2, ensure_ascii=False))
     elif differences:
         for difference in differences:
-            typer.echo(difference)
+            echo(visible(difference))
     else:
-        typer.echo(f"{report}: the inputs are unchanged and the audit comes out the same")
+        echo(f"{visible(str(report))}: the inputs are unchanged and the audit comes out the same")
     if differences:
         raise typer.Exit(1)

@@ -38,18 +38,26 @@ class FeatureCache:
     def of(cls, directory: str | os.PathLike[str], model: FeatureModel) -> FeatureCache:
         """Return the part of `directory` for `model`, made when missing.
 
-        Raises UsageError if it cannot be made.
+        Raises UsageError if it cannot be made, or if other users can write to it.
         """
         identity = {"version": VERSION, **model.description, "versions": model.versions}
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         folder = Path(directory) / key
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = folder.stat()
         except OSError as error:
             raise UsageError(
                 f"feature cache {os.fspath(directory)}: cannot be made a folder "
                 f"({error.strerror}); name another one"
             ) from None
+        if hasattr(os, "getuid") and (
+            found.st_mode & 0o022 or found.st_uid not in (0, os.getuid())
+        ):
+            raise UsageError(
+                f"feature cache {folder}: others can write there, and could choose the vectors; "
+                "name another folder"
+            )
         return cls(folder)
 
     def load(self, wanted: Sequence[bytes]) -> dict[bytes, NDArray[Any]]:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from byheart.errors import ByheartError, InputError, MissingExtraError, UsageError
 from byheart.features.model import FeatureModel, device_index, encoded_values, hash_files
+from byheart.files import content
 from byheart.samples import Encoded
 from byheart.samples.encoding import Role
 
@@ -205,12 +206,14 @@ def _files(folder: Path, where: str) -> list[Path]:
 
 def _json(file: Path, where: str) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        stated = json.loads(content(file, f"{where}: {file.name}"))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: {file.name} cannot be read, {_short(error)}") from error
-    if not isinstance(content, dict):
+    if not isinstance(stated, dict):
         raise InputError(f"{where}: {file.name} holds no object; give a folder of transformers")
-    return content
+    return stated
 
 
 def _model(transformers: Any, torch: Any, folder: Path) -> tuple[Any, set[str]]:

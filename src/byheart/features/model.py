@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from byheart.distances.rows import Rows
 from byheart.errors import InputError, UsageError
+from byheart.files import opened
 from byheart.samples import Encoded
 from byheart.samples.encoding import Role
 
@@ -67,7 +68,7 @@ def hash_files(files: Iterable[Path], where: str) -> str:
     for file in files:
         try:
             digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
+            with opened(file, f"{where}: {file.name}") as stream:
                 while block := stream.read(_BLOCK):
                     digest.update(block)
         except OSError as error:

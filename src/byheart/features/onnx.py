@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from byheart.errors import InputError, MissingExtraError, UsageError
 from byheart.features.model import FeatureModel, device_index, hash_files
+from byheart.files import regular
 
 # ONNX element types that samples are cast to; scaling is the model's business.
 _ONNX_TYPES = {
@@ -34,8 +35,7 @@ def load_onnx(spec: str, device: str) -> FeatureModel:
     there, MissingExtraError without onnxruntime.
     """
     number = device_index(device)
-    if not Path(spec).is_file():
-        raise InputError(f"features {spec}: no such file")
+    regular(Path(spec), f"features {spec}")
     try:
         import onnxruntime
     except ImportError as error:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -44,6 +47,7 @@ def svg(chart: altair.TopLevelMixin, prefix: str = "chart") -> str:
     >>> svg(distance_chart([1.0, 2.0], [1.0, 3.0]), "a")[:4]
     '<svg'
     """
+    require_renderer()
     buffer = io.StringIO()
     chart.save(buffer, format="svg")
     text = buffer.getvalue()
@@ -56,6 +60,27 @@ def svg(chart: altair.TopLevelMixin, prefix: str = "chart") -> str:
             text,
         )
     return text
+
+
+@cache
+def require_renderer() -> None:
+    """Raise UsageError where a limit of address space would make the renderer end this process.
+
+    It reserves far more than it uses, and aborts if it may not: tried in a process of its own.
+    """
+    try:
+        import resource
+    except ImportError:  # no such limits
+        return
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    trial = "import vl_convert; vl_convert.vega_to_svg({})"
+    done = subprocess.run([sys.executable, "-c", trial], capture_output=True, check=False)
+    if done.returncode:
+        raise UsageError(
+            "the limit of address space (ulimit -v) is too small to draw charts; remove it, and "
+            "bound the memory by --max-memory"
+        )
 
 
 def rule(**at: float) -> altair.Chart:

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 from byheart.auditing.result import AuditResult
-from byheart.report.document import printable, read_json
+from byheart.escapes import visible
+from byheart.report.document import read_json
 from byheart.report.wording import (
     bound,
     command,
@@ -81,7 +82,7 @@ def escape(text: str) -> str:
     >>> print(escape("a|b <b> *c*"))
     a\|b &lt;b> \*c\*
     """
-    line = " ".join(printable(text).split())
+    line = visible(" ".join(text.split()))
     line = line.replace("&", "&amp;").replace("<", "&lt;")
     line = re.sub(r"([\\`*_\[\]|~$#!])", r"\\\1", line)
     # A bare address would become a link: a joiner of no width breaks it.
@@ -89,10 +90,10 @@ def escape(text: str) -> str:
 
 
 def fenced(text: str) -> list[str]:
-    """Return `text` as a block of code, in a fence longer than any run of backticks in it."""
+    """Return a line as a block of code, in a fence longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [fence, *text.splitlines(), fence]
+    return [fence, visible(text), fence]
 
 
 def _figures(result: AuditResult) -> list[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from byheart.auditing.result import AuditResult, InputSet
 from byheart.errors import UsageError
+from byheart.escapes import visible
 from byheart.intervals import Interval
 from byheart.report.document import printable, read_json
 from byheart.report.schema import Report
@@ -120,13 +121,13 @@ def _entry(name: str, path: Path, result: Report) -> Entry:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """Return the paths without the part that all share, or whole if that makes two equal."""
-    whole = [printable(str(path)) for path in paths]
+    whole = [visible(str(path)) for path in paths]
     parts = [path.parts for path in paths]
     if len({path.name for path in paths}) == 1:
         parts = [part[:-1] for part in parts]
     while all(len(part) > 1 for part in parts) and len({part[0] for part in parts}) == 1:
         parts = [part[1:] for part in parts]
-    short = [printable(str(Path(*part))) for part in parts]
+    short = [visible(str(Path(*part))) for part in parts]
     return short if len(set(short)) == len(short) and "." not in short else whole
 
 

@@ -13,8 +13,9 @@ from byheart.intervals import Interval
 from byheart.report.comparison import Comparison, Entry
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
+from byheart.report.screen import console, shown
 from byheart.report.script import POLICY, script
-from byheart.report.terminal import STYLES, console
+from byheart.report.terminal import STYLES
 from byheart.report.wording import figure as number
 from byheart.report.wording import interval, p_value, percent
 
@@ -101,21 +102,20 @@ def rows(comparison: Comparison) -> list[tuple[str, ...]]:
 def render(comparison: Comparison, page: Path) -> None:
     """Print the sentence, the table, what is unfair, and where the page is."""
     from rich.table import Table
-    from rich.text import Text
 
     screen = console()
-    screen.print(Text(sentence(comparison), style="bold"))
+    screen.print(shown(sentence(comparison), "bold"))
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in HEADINGS[:-1]:
-        grid.add_column(Text(heading), overflow="fold")
+        grid.add_column(shown(heading), overflow="fold")
     for entry, row in zip(comparison.entries, rows(comparison), strict=True):
-        cells = [Text(cell) for cell in row[:-1]]
+        cells = [shown(cell) for cell in row[:-1]]
         cells[1].stylize(STYLES[entry.verdict])
         grid.add_row(*cells)
     screen.print(grid)
     for warning in comparison.warnings:
-        screen.print(Text(f"warning: {warning}"))
-    screen.print(Text(f"report: {page}"))
+        screen.print(shown(f"warning: {warning}"))
+    screen.print(shown(f"report: {page}"))
 
 
 def _charts(comparison: Comparison) -> list[tuple[str, altair.LayerChart]]:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from byheart._version import __version__
 from byheart.auditing.result import AuditResult
 from byheart.errors import InputError, UsageError
+from byheart.files import content, replacing
 from byheart.report.schema import KEYS, REPORT, SCHEMA_VERSION, UPGRADES, Report
 
 WITHHELD = "(withheld)"
@@ -123,12 +124,9 @@ def read_json(path: str | Path) -> Report:
     line, for a file that is missing, unreadable, of another schema version, or not a report.
     """
     path = Path(path)
+    document = content(path, str(path))
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    try:
-        plain = json.loads(content.decode("utf-8"), parse_constant=_refuse)
+        plain = json.loads(document.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a JSON file ({_line(error)})") from None
     if not isinstance(plain, dict):
@@ -141,11 +139,17 @@ def read_json(path: str | Path) -> Report:
             f"{' and '.join(UPGRADES)}; pass the report.json of an audit"
         )
     try:
-        return REPORT.validate_json(json.dumps(upgrade(plain)), strict=True)
+        report = REPORT.validate_json(json.dumps(upgrade(plain)), strict=True)
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deep for a report") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path}: {_line(where)}: {_line(first['msg'])}") from None
+    curve = report.delta.kl if report.delta else None
+    if curve and not len(curve.values) == len(curve.bandwidths) == len(curve.intervals):
+        raise InputError(f"{path}: delta.kl: needs as many intervals and values as bandwidths")
+    return report
 
 
 def differences(a: Report, b: Report) -> list[str]:
@@ -164,13 +168,8 @@ def write_text(path: Path, text: str) -> Path:
 
     Raises UsageError when the folder does not exist or cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from None
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     return path
 
 

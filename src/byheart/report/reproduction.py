@@ -10,6 +10,7 @@ from byheart._version import __version__
 from byheart.lab.reproduction.reproduction import Reproduction
 from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
+from byheart.report.screen import shown
 from byheart.report.script import POLICY, script
 
 STYLES = {"yes": "bold green", "partly": "bold yellow", "no": "bold red"}
@@ -60,27 +61,26 @@ def render(result: Reproduction, page: Path) -> None:
     """Print the claims with what was measured, the tables, and where the page is."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     # A file has no width: tables keep their rows whole there.
     width = None if sys.stdout.isatty() else 200
     console = Console(highlight=False, soft_wrap=True, width=width)
-    console.print(Text(f"{result.paper}, {result.name}: {result.settings}"))
+    console.print(shown(f"{result.paper}, {result.name}: {result.settings}"))
     for claim in result.claims:
         console.print()
-        console.print(Text(WORDS[claim.agrees], style=STYLES[claim.agrees]))
-        console.print(Text(f"  claim:    {claim.statement}"))
-        console.print(Text(f"  measured: {claim.measured}"))
+        console.print(shown(WORDS[claim.agrees], STYLES[claim.agrees]))
+        console.print(shown(f"  claim:    {claim.statement}"))
+        console.print(shown(f"  measured: {claim.measured}"))
     for table in result.tables:
         console.print()
-        console.print(Text(table.title, style="bold"))
+        console.print(shown(table.title, "bold"))
         grid = Table(box=None, pad_edge=False)
         for heading in table.headings:
-            grid.add_column(heading)
+            grid.add_column(shown(heading))
         for row in table.rows:
-            grid.add_row(*row)
+            grid.add_row(*map(shown, row))
         console.print(grid)
         if table.note:
-            console.print(Text(table.note, style="dim"))
+            console.print(shown(table.note, "dim"))
     console.print()
-    console.print(Text(f"report: {page}"))
+    console.print(shown(f"report: {page}"))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
 from byheart.auditing.result import AuditResult, InputSet
+from byheart.auditing.settings import options
 
 SCHEMA_VERSION = "2"
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
@@ -25,6 +26,21 @@ def _with_sets(inputs: Mapping[str, InputSet | None]) -> Mapping[str, InputSet |
     if set(inputs) != {*NEEDED, "heldout"} or not all(inputs[role] for role in NEEDED):
         raise ValueError("needs train, heldout (or null) and generated, and no other set")
     return inputs
+
+
+def _with_options(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters, or raise ValueError for an option that no audit takes."""
+    for name, option in options().items():
+        value = parameters.get(name)
+        if value is None or (isinstance(value, str) and option.kind in (str, list)):
+            continue
+        try:
+            option.check(value, name)
+        except TypeError:
+            raise ValueError(f"{name} cannot be {value!r:.60}") from None
+        if option.kind is str:
+            raise ValueError(f"{name} must be text, got {value!r:.60}")
+    return parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +58,7 @@ class Report(AuditResult):
         AfterValidator(_with_sets),
         Field(json_schema_extra={"required": [*NEEDED, "heldout"]}),
     ]
-    parameters: Mapping[str, JsonValue]
+    parameters: Annotated[Mapping[str, JsonValue], AfterValidator(_with_options)]
     environment: Mapping[str, JsonValue]
     evidence: None = field(default=None, init=False, repr=False, compare=False)
 

@@ -12,6 +12,7 @@ from typing import Any
 from byheart.lab.sweeps.plan import Plan
 from byheart.lab.sweeps.record import Record
 from byheart.progress import Progress, Watcher
+from byheart.report.screen import shown
 
 
 @contextmanager
@@ -50,7 +51,6 @@ def summary(plan: Plan, records: list[Record], store: Path) -> None:
     """Print what the store holds for each n, and the next command."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
     measure = plan.measure
@@ -64,21 +64,21 @@ def summary(plan: Plan, records: list[Record], store: Path) -> None:
         value = [f"{row[name]:.6g}"] if name else []
         table.add_row(*value, f"{row['n']:,}", f"{row['trials']:,}", share, middle)
     console.print(table)
-    console.print(Text(f"Delta > 0: {measure.delta}", style="dim"))
-    console.print(Text(f"distance: {measure.distance}", style="dim"))
+    console.print(shown(f"Delta > 0: {measure.delta}", "dim"))
+    console.print(shown(f"distance: {measure.distance}", "dim"))
     failed = [record for record in records if record.error]
     if failed:
         first = failed[0]
         console.print(
-            Text(
+            shown(
                 f"{len(failed):,} of {len(records):,} trials failed; the first, n = {first.n}, "
                 f"repeat {first.repeat}{f', {name} = {first.value:.6g}' if name else ''}: "
                 f"{first.error}",
-                style="yellow",
+                "yellow",
             )
         )
     if len(failed) < len(records):
-        console.print(Text(f"next: byheart transition {store}"))
+        console.print(shown(f"next: byheart transition {store}"))
 
 
 def summary_json(plan: Plan, records: list[Record]) -> str:

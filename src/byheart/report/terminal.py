@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from byheart.auditing.result import AuditResult
 from byheart.report.advice import next_steps
+from byheart.report.screen import console, shown
 from byheart.report.wording import bound, headline, named, odds, recall, trace, verbatim
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 STYLES = {"memorizes": "bold red", "generalizes": "bold green", "inconclusive": "bold yellow"}
 
 
-def console() -> Console:
-    """Return stdout for results: lines stay whole, and no escape is written under NO_COLOR.
-
-    Nothing is styled when stdout is not a terminal; a file has no width, so tables are not cut.
-    """
-    from rich.console import Console
-
-    plain = bool(os.environ.get("NO_COLOR"))  # empty means unset: no-color.org
-    screen = Console(highlight=False, soft_wrap=True, color_system=None if plain else "auto")
-    if not screen.is_terminal:
-        screen.width = 240
-    return screen
-
-
 def render(result: AuditResult, page: Path, title: str | None = None) -> None:
     """Print verdict, number, figures, evidence, the next step and where the report is."""
-    from rich.text import Text
-
     screen = console()
-    line = Text()
-    if title:
-        line.append(f"{title}: ")
-    line.append(result.verdict, style=STYLES[result.verdict])
+    line = shown(f"{title}: " if title else "")
+    line.append_text(shown(result.verdict, STYLES[result.verdict]))
     if result.kind:
-        line.append(f" ({result.kind})")
+        line.append_text(shown(f" ({result.kind})"))
     screen.print(line)
-    screen.print(Text(f"  {headline(result).sentence}", style="bold"))
+    screen.print(shown(f"  {headline(result).sentence}", "bold"))
     if result.verdict == "inconclusive":  # otherwise the lines below say the same
-        screen.print(Text(f"  {result.reason}"))
+        screen.print(shown(f"  {result.reason}"))
     for text in [*figures(result), *_evidence(result)]:
-        screen.print(Text(f"  {text}"))
+        screen.print(shown(f"  {text}"))
     for warning in result.warnings:
-        screen.print(Text(f"  note: {warning}", style="dim"))
-    screen.print(Text(f"  next: {next_steps(result)[0]}"))
-    screen.print(Text(f"  report: {page}"))
+        screen.print(shown(f"  note: {warning}", "dim"))
+    screen.print(shown(f"  next: {next_steps(result)[0]}"))
+    screen.print(shown(f"  report: {page}"))
 
 
 def figures(result: AuditResult) -> list[str]:

@@ -7,6 +7,7 @@ are returned with channels last, a single channel without its axis.
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError, UsageError
+from byheart.files import opened, regular
 from byheart.samples.record import MAX_UNPACKED, one_line, require_room
 
 _CHANNELS = (1, 3, 4)
@@ -82,6 +84,7 @@ def as_samples(array: NDArray[Any], where: str) -> NDArray[Any]:
 
 def read_npy(path: Path, where: str) -> NDArray[Any]:
     """Memory-map a .npy file; raises InputError for object arrays and damaged files."""
+    regular(path, where)
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # a damaged header meets all kinds of parsers
@@ -99,7 +102,7 @@ def read_npz(
     The declared size is checked before anything is unpacked: above 4 GiB InputError is raised.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path, where) as file, zipfile.ZipFile(file) as archive:
             members = {n.removesuffix(".npy"): n for n in archive.namelist() if n.endswith(".npy")}
             key = choose(list(members), key, where)
             info = archive.getinfo(members[key])
@@ -141,7 +144,8 @@ def read_safetensors(
     import safetensors
 
     try:
-        with safetensors.safe_open(str(path), framework="np") as file:
+        regular(path, where)
+        with safetensors.safe_open(os.fspath(path), framework="np") as file:
             key = choose(list(file.keys()), key, where)
             view = file.get_slice(key)
             width = int("".join(filter(str.isdigit, view.get_dtype())) or 8)  # bits of a value

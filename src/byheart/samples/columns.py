@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError
-from byheart.samples.record import TableSamples
+from byheart.samples.record import TableSamples, one_line
 
 Meaning = Literal["number", "date", "category", "empty"]
 
@@ -36,8 +36,7 @@ _PADDED = r"^[+-]?0[0-9]"
 _STAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
 _ZONED = _STAMP + r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _DATE = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$|{_STAMP}$|{_ZONED}"
-_SECOND = 1e6  # microseconds
-_DAY = 86_400 * _SECOND
+_DAY = 86_400e6  # microseconds
 _FEW = 10  # fewer unique cells than this are no evidence of an identifier
 
 
@@ -83,7 +82,9 @@ class Column:
         import pyarrow as pa
 
         kind, types = self.values.type, pa.types
-        if types.is_dictionary(kind) or types.is_boolean(kind):
+        inner = kind.value_type if types.is_dictionary(kind) else kind
+        binary = types.is_binary(inner) or types.is_large_binary(inner)
+        if types.is_boolean(kind) or (inner != kind and not (binary or types.is_nested(inner))):
             return "category"
         if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
             return "number"
@@ -107,14 +108,22 @@ class Column:
         import pyarrow.compute as pc
 
         column = self.values
-        if pa.types.is_dictionary(column.type):
-            column = pc.cast(column, column.type.value_type)
-        column = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-        missing = pc.is_in(column, value_set=pa.array(MISSING))
-        coded = pc.if_else(missing, pa.scalar(None, pa.string()), column).combine_chunks()
-        coded = coded.dictionary_encode()
-        codes = np.asarray(pc.fill_null(coded.indices, -1), dtype=np.int64)
-        levels = coded.dictionary
+        try:
+            if not pa.types.is_dictionary(column.type):
+                column = pc.cast(column, pa.string()).dictionary_encode()
+            # One long text may stand for every row: only the dictionary is ever written out.
+            coded = column.combine_chunks()
+            cells = pc.utf8_trim_whitespace(pc.cast(coded.dictionary, pa.string()))
+        except pa.ArrowException as error:
+            raise InputError(
+                f"{self.samples.where}: column {self.name!r} has no text form, {one_line(error)}; "
+                f"leave it out with --ignore {self.name}"
+            ) from error
+        missing = pc.is_in(cells, value_set=pa.array(MISSING))
+        trimmed = pc.if_else(missing, pa.scalar(None, pa.string()), cells).dictionary_encode()
+        place = np.append(np.asarray(pc.fill_null(trimmed.indices, -1), dtype=np.int64), -1)
+        codes = place[np.asarray(pc.fill_null(coded.indices.cast(pa.int64()), -1))]
+        codes, levels = _as_they_appear(codes, trimmed.dictionary)
         if set(pc.utf8_lower(levels.slice(0, 7)).to_pylist()) <= {"true", "false"}:
             merged = pc.utf8_lower(levels).dictionary_encode()  # True in one file, true in another
             codes = np.append(np.asarray(merged.indices, dtype=np.int64), -1)[codes]
@@ -137,16 +146,11 @@ class Column:
                 f"{means}; store it with one type"
             )
         unit = 1.0
-        if said == "date":
-            zone = kind.tz if pa.types.is_timestamp(kind) else None
-            column, unit = pc.cast(column, pa.timestamp("us", zone), safe=False), _DAY
-        elif pa.types.is_time(kind):
-            column, unit = pc.cast(column, pa.time64("us"), safe=False), _SECOND
-        elif pa.types.is_duration(kind):
-            column, unit = pc.cast(column, pa.duration("us"), safe=False), _SECOND
+        if said == "date" or pa.types.is_time(kind) or pa.types.is_duration(kind):
+            column, unit = _ticks(column)
+            unit *= 86_400 if said == "date" else 1
         elif pa.types.is_boolean(kind):
             column = pc.cast(column, pa.int8())
-        column = column if unit == 1.0 else pc.cast(column, pa.int64())
         values = np.asarray(pc.cast(column, pa.float64(), safe=False), dtype=np.float64)
         if np.isinf(values).any():
             row = int(np.argmax(np.isinf(values)))
@@ -182,6 +186,42 @@ class Column:
             f"{self.samples.where}: row {row}, column {self.name!r}: {cell[:60]!r} {why}; correct "
             f"it, leave a missing cell empty, or use --ignore {self.name}"
         )
+
+
+def _as_they_appear(codes: NDArray[np.int64], levels: Any) -> tuple[NDArray[np.int64], Any]:
+    """Number the levels in the order of their first cells, without those that no cell has."""
+    import pyarrow as pa
+
+    used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(np.where(used < 0, len(codes), first), kind="stable")
+    rank = np.empty(len(used), dtype=np.int64)
+    rank[order] = np.arange(len(used))
+    rank[used < 0] = -1
+    return rank[inverse], levels.take(pa.array(used[order][used[order] >= 0]))
+
+
+def _ticks(column: Any) -> tuple[Any, float]:
+    """Dates, times or durations as whole numbers, and how many of them are a second."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind, types = column.type, pa.types
+    if types.is_date32(kind):
+        return pc.cast(column, pa.int32()), 1 / 86_400
+    if types.is_date64(kind):
+        return pc.cast(column, pa.int64()), 1e3
+    if kind.unit == "ns":  # to microseconds, as text; others are not cast: it could overflow
+        zone = kind.tz if types.is_timestamp(kind) else None
+        wanted = (
+            pa.timestamp("us", zone)
+            if types.is_timestamp(kind)
+            else pa.time64("us")
+            if types.is_time(kind)
+            else pa.duration("us")
+        )
+        column = pc.cast(column, wanted, safe=False)
+    whole = pa.int32() if types.is_time32(kind) else pa.int64()
+    return pc.cast(column, whole), {"s": 1.0, "ms": 1e3}.get(kind.unit, 1e6)
 
 
 def meaning(real: Sequence[Column]) -> Meaning:

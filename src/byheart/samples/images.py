@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError
+from byheart.files import opened
 from byheart.samples.record import MAX_UNPACKED, one_line, require_room
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -57,7 +58,7 @@ def read_folder(
     modes = [h[0] for h in headers]
     target = size or headers[0][1]
     if size is None:
-        for file, (_, found) in zip(files, headers, strict=True):
+        for file, (_, found, _) in zip(files, headers, strict=True):
             if found != target:
                 raise InputError(
                     f"{where}: {file.name} has {found[0]} × {found[1]} pixels and "
@@ -79,7 +80,8 @@ def read_folder(
             f"{where}: the images unpack to {nbytes / 2**30:.1f} GiB, more than the bound of "
             f"{MAX_UNPACKED / 2**30:.0f} GiB; give a smaller --image-size, or save them as .npy"
         )
-    require_room(nbytes, max_memory, where)
+    largest = max(range(len(files)), key=lambda i: headers[i][2])
+    require_room(nbytes + headers[largest][2], max_memory, f"{where}: {files[largest].name}")
     values = np.empty(shape, dtype)
     transparent, reduced = 0, 0
     for i, file in enumerate(files):
@@ -108,7 +110,8 @@ def _opened(file: Path, where: str) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as damaged EXIF data: taken for none
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=_FORMATS) as image:  # others start programs (EPS)
+            # other formats start programs (EPS)
+            with opened(file, where) as stream, Image.open(stream, formats=_FORMATS) as image:
                 yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(
@@ -119,13 +122,18 @@ def _opened(file: Path, where: str) -> Iterator[Any]:
         raise InputError(f"{where}: {file.name} is not a readable image; remove it") from error
     except InputError:
         raise
+    except MemoryError:  # Pillow's word for a row of more than 2 GiB, too
+        raise InputError(
+            f"{where}: {file.name} takes more memory to decode than there is; shrink it"
+        ) from None
     except (OSError, SyntaxError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise InputError(
             f"{where}: {file.name} is damaged or cut off, {one_line(error)}; replace it"
         ) from error
 
 
-def _header(file: Path, where: str) -> tuple[str, tuple[int, int]]:
+def _header(file: Path, where: str) -> tuple[str, tuple[int, int], int]:
+    """Return the mode of an image, its (height, width) as shown, and the bytes to decode it."""
     with _opened(file, where) as image:
         # MPO is the JPEG of a camera, with a preview behind the picture
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
@@ -136,7 +144,9 @@ def _header(file: Path, where: str) -> tuple[str, tuple[int, int]]:
             raise InputError(f"{where}: {file.name} holds floats; save the images as .npy")
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-        return image.mode, (width, height) if turned else (height, width)
+        shown = (width, height) if turned else (height, width)
+        # 32 bits a pixel as it is unpacked, and as often once more as it is converted
+        return image.mode, shown, (16 if image.has_transparency_data else 12) * width * height
 
 
 def _pixels(
@@ -144,17 +154,16 @@ def _pixels(
 ) -> tuple[NDArray[Any], bool, bool]:
     from PIL import Image, ImageOps
 
-    with _opened(file, where) as opened:
+    with _opened(file, where) as image:
         # Pillow reads 16-bit colour PNG as 8 bits without a word; the decoder's raw mode tells
-        lossy = mode != "I" and any(";16" in str(tile[3]) for tile in opened.tile)
-        image = ImageOps.exif_transpose(opened)
+        lossy = mode != "I" and any(";16" in str(tile[3]) for tile in image.tile)
+        ImageOps.exif_transpose(image, in_place=True)
         clear = False
         if image.has_transparency_data:
             image = image.convert("RGBA")
-            clear = np.asarray(image.getchannel("A")).min() < 255
+            clear = image.getchannel("A").getextrema()[0] < 255
             if clear:
-                white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-                image = Image.alpha_composite(white, image)
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             image = image.convert("RGB")
         image = image.convert(mode) if image.mode != mode else image
         if image.size != (size[1], size[0]):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byheart.errors import UsageError
+from byheart.errors import InputError, UsageError
 
 SampleKind = Literal["vectors", "images", "table"]
 
@@ -116,11 +118,23 @@ class TableSamples(Samples):
         return int(self.table.nbytes)
 
     def shown(self, index: NDArray[np.int64], columns: tuple[str, ...]) -> NDArray[Any]:
-        rows = self.table.select(list(columns)).take(index).to_pydict()
+        rows = self.table.select(list(columns)).take(index)
         cells = np.empty((len(index), len(columns)), dtype=object)
-        for j, name in enumerate(columns):
-            cells[:, j] = ["" if v is None else str(v) for v in rows[name]]
+        for j, column in enumerate(rows.columns):
+            cells[:, j] = _as_text(column)
         return cells
+
+
+def _as_text(column: Any) -> list[str]:
+    """Cells of a pyarrow column as text, "" for a missing one."""
+    import pyarrow as pa
+
+    try:
+        return ["" if v is None else str(v) for v in column.to_pylist()]
+    except (ArithmeticError, ValueError, LookupError):
+        # Beyond Python's calendar, finer than its microseconds, or in a zone that is none here.
+        plain = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
+        return ["" if v is None else f"{v} ({column.type})" for v in plain.to_pylist()]
 
 
 def _is_mapped(array: NDArray[Any]) -> bool:
@@ -133,11 +147,21 @@ def _is_mapped(array: NDArray[Any]) -> bool:
 def require_room(size: int, max_memory: int | None, where: str) -> None:
     """Raise UsageError if `size` bytes that have to be in memory are more than the limit."""
     if max_memory is not None and size > max_memory:
+        left = max(max_memory, 0)  # sets that were read before may have taken more than all
         raise UsageError(
-            f"{where}: takes {size / 2**20:.1f} MiB of memory, and {max_memory / 2**20:.1f} MiB of "
+            f"{where}: takes {size / 2**20:.1f} MiB of memory, and {left / 2**20:.1f} MiB of "
             f"max_memory are left; raise --max-memory by {-((max_memory - size) // 2**20)} MiB or "
             f"more, or save the set as .npy, which is memory-mapped"
         )
+
+
+def require_unique(names: Sequence[str], where: str) -> None:
+    """Raise InputError if two columns have one name."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputError(
+                f"{where}: column {name!r} stands {count} times; give each column its own name"
+            )
 
 
 def one_line(error: BaseException) -> str:

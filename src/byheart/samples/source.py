@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart.errors import InputError, UsageError
+from byheart.files import opened, regular
 from byheart.samples import arrays, batches, images, tables
 from byheart.samples.record import ArraySamples, Samples, TableSamples
 
@@ -96,8 +97,8 @@ def fingerprint(source: Any) -> str:
         digest = hashlib.sha256()
         if path.is_dir():
             for file in images.image_files(path, given):
-                digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-                _hash_file(file, digest, given)
+                digest.update(os.fsencode(file.name) + f"\0{file.stat().st_size}\0".encode())
+                _hash_file(file, digest, f"{given}: {file.name}")
         else:
             _hash_file(path, digest, given)
         return digest.hexdigest()
@@ -165,7 +166,7 @@ def _table(
     where = role if path is None else f"{role} ({path})"
     if size is not None:
         raise InputError(f"{where}: image_size is for images, and this is a table; leave it out")
-    tables.check(table, where)
+    table = tables.checked(table, where)
     return TableSamples(role=role, path=path, sha256=digest, dtype=dtype, table=table)
 
 
@@ -188,21 +189,31 @@ def _size(image_size: Any) -> tuple[int, int] | None:
 
 def _locate(given: str, where: str) -> tuple[Path, str | None]:
     path, key = Path(given), None
-    if given and not path.exists() and "::" in given:
+    if given and not _exists(path, where) and "::" in given:
         file, _, key = given.rpartition("::")
         path = Path(file)
-    if not given or not path.exists():
+    if not given or not _exists(path, where):
         raise InputError(f"{where}: no such file or folder; give {_KNOWN}")
+    if not path.is_dir():
+        regular(path, where)
     return path, key
 
 
-def _hash_file(path: Path, digest: Any, where: str) -> None:
+def _exists(path: Path, where: str) -> bool:
     try:
-        with path.open("rb") as file:
+        return path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
+        why = error.strerror if isinstance(error, OSError) else "no name of a file"
+        raise InputError(f"{where}: cannot be read, {why}; give {_KNOWN}") from None
+
+
+def _hash_file(path: Path, digest: Any, where: str) -> None:
+    with opened(path, where) as file:
+        try:
             while block := file.read(_BLOCK):
                 digest.update(block)
-    except OSError as error:
-        raise InputError(f"{where}: {path.name} cannot be read, {error.strerror}") from error
+        except OSError as error:
+            raise InputError(f"{where}: {path.name} cannot be read, {error.strerror}") from error
 
 
 def _hash_array(array: NDArray[Any]) -> str:

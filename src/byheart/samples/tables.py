@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from byheart.errors import InputError
-from byheart.samples.record import MAX_UNPACKED, one_line, require_room
+from byheart.errors import InputError, UsageError
+from byheart.files import opened, regular
+from byheart.samples.parquet import read_parquet
+from byheart.samples.record import one_line, require_room, require_unique
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
+MAX_COLUMNS = 1 << 16
+
+_COLUMN = 10_000  # bytes that a column takes while it is read, however few its cells
 
 
 def is_frame(source: Any) -> bool:
@@ -44,7 +47,7 @@ def from_memory(frame: Any, where: str) -> Any:
         return frame.to_arrow()
     if top == "datasets":
         return frame.with_format("arrow")[:]  # follows select and shuffle, unlike frame.data
-    _unique([str(name) for name in frame.columns], where)
+    require_unique([str(name) for name in frame.columns], where)
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -59,24 +62,26 @@ def read_file(path: Path, where: str, max_memory: int | None = None) -> Any:
 
     try:
         if path.suffix.lower() == ".parquet":
-            return _read_parquet(path, where, max_memory)
-        require_room(path.stat().st_size, max_memory, where)
-        return _read_csv(path, where)
-    except (pa.ArrowException, UnicodeDecodeError, OSError, MemoryError) as error:
+            return read_parquet(path, where, max_memory)
+        require_room(regular(path, where).st_size, max_memory, where)
+        return _read_csv(path, where, max_memory)
+    except (InputError, UsageError):
+        raise
+    except (pa.ArrowException, OverflowError, ValueError, OSError, MemoryError) as error:
         raise InputError(
             f"{where}: cannot be read as {path.suffix.lower()}, {one_line(error)}"
         ) from error
 
 
-def _read_csv(path: Path, where: str) -> Any:
+def _read_csv(path: Path, where: str, max_memory: int | None) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
-    if path.stat().st_size == 0:
+    if regular(path, where).st_size == 0:
         raise InputError(f"{where}: the file is empty; give a header line and rows")
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    with csv.open_csv(path, parse_options=parse) as stream:
+    with opened(path, where) as file, csv.open_csv(file, parse_options=parse) as stream:
         names = stream.schema.names
     if len(names) == 1:
         for mark in ";\t|":
@@ -92,44 +97,30 @@ def _read_csv(path: Path, where: str) -> Any:
                 f"{where}: the first line holds numbers only; a first line with the names of the "
                 f"columns is needed"
             )
-    _unique(names, where)
+    require_unique(names, where)
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
-    return csv.read_csv(path, parse_options=parse, convert_options=convert)
-
-
-def _read_parquet(path: Path, where: str, max_memory: int | None) -> Any:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path, memory_map=True) as file:
-        metadata = file.metadata
-        # dictionary pages unpack far beyond the declared bytes: 8 bytes a cell is a floor
-        declared = sum(
-            metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)
+    if len(names) > MAX_COLUMNS:
+        raise InputError(
+            f"{where}: {len(names):,} columns, more than the bound of {MAX_COLUMNS:,}; save a wide "
+            f"table of numbers as .npy"
         )
-        unpacked = max(declared, 8 * metadata.num_rows * metadata.num_columns)
-        if unpacked > MAX_UNPACKED:
-            raise InputError(
-                f"{where}: the table unpacks to {unpacked / 2**30:.1f} GiB, more than the bound "
-                f"of {MAX_UNPACKED / 2**30:.0f} GiB; give a file with fewer rows or columns"
-            )
-        require_room(unpacked, max_memory, where)
-        names = file.schema_arrow.names
-        _unique(names, where)
-        # pandas writes the row labels of a subset of a frame as a column of this name
-        labels = [n for n in names if re.fullmatch("__index_level_[0-9]+__", n)]
-        # One group after the other: the pages of all at once would stand beside the table.
-        groups = [file.read_row_group(i) for i in range(metadata.num_row_groups)]
-        return (pa.concat_tables(groups) if groups else file.read()).drop_columns(labels)
+    require_room(_COLUMN * len(names), max_memory, where)
+    with opened(path, where) as file:
+        table = csv.read_csv(file, parse_options=parse, convert_options=convert)
+    require_room(table.nbytes, max_memory, where)
+    return table
 
 
-def check(table: Any, where: str) -> None:
-    """Refuse a damaged or empty table, and one with two columns of one name."""
+def checked(table: Any, where: str) -> Any:
+    """Return a table with its text as plain strings.
+
+    Raises InputError for a damaged or empty table, and one with two columns of one name.
+    """
     import pyarrow as pa
 
-    _unique(table.column_names, where)
+    require_unique(table.column_names, where)
     try:
         table.validate(full=True)  # text that is no UTF-8, for one
     except pa.ArrowException as error:
@@ -139,6 +130,10 @@ def check(table: Any, where: str) -> None:
             f"{where}: the set is empty ({table.num_rows} rows, {table.num_columns} columns); "
             f"give at least one row"
         )
+    for i, field in enumerate(table.schema):
+        if pa.types.is_string_view(field.type):  # which few of pyarrow's functions take
+            table = table.set_column(i, field.name, table[i].cast(pa.string()))
+    return table
 
 
 def digest(table: Any, where: str) -> str:
@@ -149,6 +144,8 @@ def digest(table: Any, where: str) -> str:
     def plain(column: Any) -> Any:
         if pa.types.is_dictionary(column.type):
             return column.cast(column.type.value_type)
+        if pa.types.is_string_view(column.type):
+            return column.cast(pa.string())
         if pa.types.is_nested(column.type) or isinstance(column.type, pa.BaseExtensionType):
             # has no form in CSV
             return pa.array([repr(v) for v in column.to_pylist()], pa.string())
@@ -161,15 +158,6 @@ def digest(table: Any, where: str) -> str:
     except pa.ArrowException as error:
         raise InputError(f"{where}: a column has no text form, {one_line(error)}") from error
     return hashlib.sha256(sink.getbuffer()).hexdigest()
-
-
-def _unique(names: list[str], where: str) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise InputError(
-            f"{where}: column {repeated[0]!r} stands {names.count(repeated[0])} times; "
-            f"give each column its own name"
-        )
 
 
 def is_number(text: str) -> bool:

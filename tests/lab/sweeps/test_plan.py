@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from byheart.errors import UsageError
+from byheart.errors import InputError, UsageError
 from byheart.lab.sweeps.plan import Plan, differences
 
 BASE = {
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_plan(tmp_path, text, words):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UsageError, match=words):
         Plan.load(path)
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(InputError, match="No such file"):
         Plan.load(tmp_path / "missing.toml")
 
 

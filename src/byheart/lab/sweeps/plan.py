@@ -44,8 +44,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from byheart.errors import UsageError
+from byheart.files import content
 from byheart.lab.sweeps.parameter import Parameter, filled, parameter_of
 from byheart.lab.sweeps.plan_sections import Count, Data, Model, Number, Section
+
+_LARGEST = 2**16  # bytes of a plan: tomllib takes the square of the parts of a dotted key
 
 FRESH_ROWS = 400  # held-out points of a trial, where they cannot be integrated out
 
@@ -146,18 +149,17 @@ class Plan(Section):
 
     @staticmethod
     def load(path: str | Path) -> Plan:
-        """Read a TOML file; UsageError, in one line, for anything wrong in it."""
+        """Read a TOML file; UsageError or InputError, in one line, for anything wrong in it."""
         path = Path(path)
+        text = content(path, str(path), _LARGEST)
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror or error}; give a plan file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            stated = tomllib.loads(text.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}: not TOML ({error})") from None
-        return Plan.parse(content, where=str(path), folder=path.parent)
+        return Plan.parse(stated, where=str(path), folder=path.parent)
 
     @staticmethod
-    def parse(content: Mapping[str, Any], *, where: str = "plan", folder: str | Path = ".") -> Plan:
+    def parse(stated: Mapping[str, Any], *, where: str = "plan", folder: str | Path = ".") -> Plan:
         """Validate the sections of a plan; relative paths in it start at `folder`.
 
         Raises UsageError that names the key and, for an unknown one, the nearest.
@@ -170,14 +172,14 @@ class Plan(Section):
         >>> plan.measure.form, plan.measure.fresh
         ('l2', None)
         """
-        if "folder" in content:
+        if "folder" in stated:
             raise UsageError(f"{where}: folder is not a section; choose from {_sections()}")
-        whole = filled(content, where)
+        whole = filled(stated, where)
         try:
             plan = Plan.model_validate({**whole, "folder": str(folder)})
         except ValidationError as error:
             said = _explain(error)
-            if whole is not content:  # the key of [model] that was filled in from the values
+            if whole is not stated:  # the key of [model] that was filled in from the values
                 name = whole["sweep"]["parameter"]
                 said = said.replace(f"model.{name} ", f"sweep.values: {name} ", 1)
             raise UsageError(f"{where}: {said}") from None

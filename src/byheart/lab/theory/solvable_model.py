@@ -121,7 +121,7 @@ class LinearOneStep:
     sigma: float = 1.0
 
     def __post_init__(self) -> None:
-        _check.integer(self.dimension, "dimension", 1)
+        _check.integer(self.dimension, "dimension", 1, 10**9)
         _check.positive(self.time, "time")
         _check.positive(self.noise_scale, "noise_scale")
         _check.positive(self.sigma, "sigma")

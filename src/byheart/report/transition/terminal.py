@@ -12,6 +12,7 @@ from byheart.lab.transition.analysis import Analysis
 from byheart.lab.transition.phase_curve import peak_text
 from byheart.lab.transition.result import TransitionResult
 from byheart.lab.transition.thresholds import ThresholdsResult
+from byheart.report.screen import shown
 from byheart.report.transition.advice import next_steps
 from byheart.report.transition.wording import facts, head, value_row
 from byheart.report.wording import sentence_of
@@ -72,9 +73,9 @@ def _over_parameter(console: Console, result: ThresholdsResult, plan: Plan) -> N
     table = Table(box=None, pad_edge=False)
     name = result.parameter.name
     for heading in (name, "copies", "traces", "inconclusive", "generalizes", "distance"):
-        table.add_column(heading, justify="right")
+        table.add_column(shown(heading), justify="right")
     for point in result.curve:
-        table.add_row(*(cell for cell, _ in value_row(point)))
+        table.add_row(*(shown(cell) for cell, _ in value_row(point)))
     console.print(table)
     _say(console, f"distance: {plan.measure.distance}", "dim")
     steps = next_steps(result)
@@ -84,9 +85,7 @@ def _over_parameter(console: Console, result: ThresholdsResult, plan: Plan) -> N
 
 
 def _say(console: Console, line: str, style: str = "") -> None:
-    from rich.text import Text
-
-    console.print(Text(line, style=style))  # as it is: no markup, no emoji
+    console.print(shown(line, style))
 
 
 def _picture(result: TransitionResult) -> list[str]:
