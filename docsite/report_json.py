@@ -16,11 +16,11 @@ OPENING = """# report.json
 
 `byheart audit` writes `report.json` beside `report.html`. Its schema, version 2, is shipped with
 the package as `byheart/report/report.schema.json` (JSON Schema, draft 2020-12), and what is below
-is read from it. Every key but `approximation` is always there; `null` stands where there is no
-value, and a warning says why. Distances are in the units of the compared features, shares and rates
-are fractions, rows are counted from 0. Paths are relative to the report. `created` follows
-`SOURCE_DATE_EPOCH`; all else is the same, byte for byte, for the same input, options, seed and
-machine.
+is read from it. Every key but `approximation` and `untested` is always there; `null` stands where
+there is no value, and a warning says why. Distances are in the units of the compared features,
+shares and rates are fractions, rows are counted from 0. Paths are relative to the report.
+`created` follows `SOURCE_DATE_EPOCH`; all else is the same, byte for byte, for the same input,
+options, seed and machine.
 
 ```python
 import byheart
@@ -66,6 +66,7 @@ MEANING = {
         "environment": "versions, BLAS and threads",
         "warnings": "what was noticed, one sentence each",
         "approximation": "of `--approximate`; absent from exact audits",
+        "untested": "what is listed without a held-out set; absent from audits that have one",
     },
     "InputSet": {
         "path": "as given, relative to the report",
@@ -92,12 +93,39 @@ MEANING = {
         "fdr": "of the list",
         "minimum_list_length": "no shorter list can come out at this rate and these sizes",
         "flagged_train": "rows on the list",
-        "pairs": "the closest first",
+        "pairs": "training rows that are named or reproduced, the closest first",
         "reproduced_train": "rows with a generated row three times nearer than any other real row",
         "reproduced_heldout": "the same for held-out rows: what chance alone does",
         "reproduction_p_value": "that G reproduces T no more often than T reproduces itself",
-        "share_of_generated": "generated rows whose nearest real row is on the list",
+        "share_of_generated": "generated rows that copy a training row",
         "share_interval": "of that share",
+        "rows": "every generated row that copies a training row, the closest first",
+        "training_rows": "training rows that come back or have a twin, most often reproduced first",
+    },
+    "CopyingRow": {
+        "generated_index": "row",
+        "generated_name": "file name, ID or row; null when names are withheld",
+        "train_index": "row",
+        "train_name": "file name, ID or row; null when names are withheld",
+        "distance": "between the two",
+        "verbatim": "whether they are equal",
+        "times_reproduced": "generated rows that copy this training row",
+        "q_value": "of the training row, as in `pairs`; null without a held-out set",
+    },
+    "TrainingRow": {
+        "train_index": "row",
+        "train_name": "file name, ID or row; null when names are withheld",
+        "times_reproduced": "generated rows that copy it",
+        "distance": "to the nearest generated row",
+        "named": "whether it stands in `flagged_train`",
+        "cluster": "number of its cluster of duplicates and near duplicates in the training set; "
+        "null for none",
+        "twin_distance": "to the nearest row of the cluster; 0 is a duplicate",
+    },
+    "Untested": {
+        "rows": "generated rows equal to a training row",
+        "closest": "the hundred closest pairs, one for each generated row",
+        "training_rows": "as in `copies`",
     },
     "CopiedPair": {
         "train_index": "row",

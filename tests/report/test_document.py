@@ -72,6 +72,8 @@ def test_keys_and_their_order(written):
         "reproduced_train",
         "reproduced_heldout",
         "reproduction_p_value",
+        "rows",
+        "training_rows",
     }
     assert list(plain["membership"]["tpr_at_fpr"]) == ["0.01", "0.001"]
     assert set(plain["controls"]) == {

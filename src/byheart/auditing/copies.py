@@ -17,6 +17,8 @@ from it as from any other real point (ratio ≤ 1/3: Yoon et al. 2023). Held-out
 reproduced by chance only; these "phantoms" are the yardstick for the training points. A second
 yardstick needs no held-out set: how often the rows of T reproduce each other.
 
+Which generated rows copy a listed point, and how often it comes back, is decided in `copying`.
+
 With groups of rows, a point is a group and its score the smallest over its rows.
 """
 
@@ -29,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import intervals
+from byheart.auditing import copying
 from byheart.auditing.pool import Points, Pool
 from byheart.auditing.result import CopiedPair, Copies
 from byheart.auditing.statistics import berk_jones, ladder, log_upper_tail
@@ -197,26 +200,54 @@ def find(
                 generated_name=names[1](generated_index),
             )
         )
-    # A generated row counts as a copy when its nearest real row is listed and it lies no farther
-    # from it than the farthest listed pair.
-    is_listed = np.zeros(len(pool.training), dtype=bool)
-    is_listed[points.row[units[listed]]] = True
-    reach = max((p.distance for p in pairs), default=-1.0)
-    nearest = table.forward
-    made = int((is_listed[nearest.indices[:, 0]] & (nearest.distances[:, 0] <= reach)).sum())
+    named = q_values <= fdr
+    copied, distance = _copied(
+        points, pool, table, units[listed], units[named], listed.sum() > named.sum()
+    )
+    by_unit = np.full(len(training), np.nan)
+    by_unit[units] = q_values
+    rows = copying.copying_rows(copied, distance, pool, by_unit[pool.units.group], names)
+    made, generated = len(rows), len(distance)
     return Copies(
         memorized_lower_bound=memorized_lower_bound(
             (points.scores.distance, points.scores.ratio), training, level, rng
         ),
         fdr=fdr,
         minimum_list_length=minimum_list_length(*sizes, fdr),
-        flagged_train=tuple(
-            sorted(pool.set_index(int(points.row[u])) for u in units[q_values <= fdr])
-        ),
+        flagged_train=tuple(sorted(pool.set_index(int(points.row[u])) for u in units[named])),
         pairs=tuple(sorted(pairs, key=lambda p: (p.distance, p.train_index))),
         reproduced_train=hits[0],
         reproduced_heldout=hits[1],
         reproduction_p_value=reproduction_p_value,
-        share_of_generated=made / len(nearest.distances),
-        share_interval=intervals.wilson(made, len(nearest.distances), level),
+        share_of_generated=made / generated,
+        share_interval=intervals.wilson(made, generated, level),
+        rows=rows,
     )
+
+
+def _copied(
+    points: Points,
+    pool: Pool,
+    table: TwoWay,
+    listed: NDArray[np.intp],
+    named: NDArray[np.intp],
+    with_reproduced: bool,
+) -> tuple[NDArray[np.intp], Floats]:
+    """Return which row of the pool each generated row copies, (m,), −1 for none, and how near.
+
+    listed, named: training units; the rule is derived in `copying`.
+    """
+    nearest = copying.Nearest.of(table.forward, pool.training)
+    distance = nearest.distance.copy()
+    limit = copying.cut(points.scores.distance[named], points.heldout_distance)
+    close = (distance == 0) | (distance < limit)
+    if with_reproduced:
+        close |= reproduces(table.forward)
+    copied = np.where(close & nearest.training, nearest.row, -1)
+    # The pairs of the list, the farthest first: where two share a generated row, the nearer stays.
+    for unit in listed[np.argsort(-points.scores.distance[listed], kind="stable")]:
+        row = int(points.row[unit])
+        g = int(table.backward.indices[row, 0])
+        if not (close[g] and nearest.training[g]):
+            copied[g], distance[g] = row, table.backward.distances[row, 0]
+    return copied, distance

@@ -66,6 +66,12 @@ def _flag(value: Any, name: str) -> bool:
     return value
 
 
+def _words(value: Any, name: str) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        raise UsageError(f"{name} must be text, got {value!r}")
+    return value
+
+
 def _image_size(value: Any, name: str) -> int | tuple[int, int] | None:
     if value is None:
         return None
@@ -166,6 +172,13 @@ class Settings:
     ignore: tuple[str, ...] = _option(
         (), _columns, list, "Table column to leave out.", metavar="COLUMN", shown=list
     )
+    id: str | None = _option(
+        None,
+        _words,
+        str,
+        "Table column that names the rows: kept for display and export, not compared.",
+        metavar="COLUMN",
+    )
     image_size: int | tuple[int, int] | None = _option(
         None,
         _image_size,
@@ -209,6 +222,10 @@ class Settings:
         "further passes.",
         metavar="tables|all",
     )
+    title: str | None = _option(None, _words, str, "Title of the report.")
+    model_name: str | None = _option(
+        None, _words, str, "Name of the model, shown on the report.", metavar="NAME"
+    )
 
     def __post_init__(self) -> None:
         for name, option in options().items():
@@ -235,6 +252,11 @@ class Settings:
                 known = f"did you mean {close[0]}?" if close else f"it has {', '.join(options())}"
                 raise UsageError(f"{call} has no option {name!r}; {known}")
         return cls(**given)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The columns of a table that are not compared, beside those of groups."""
+        return self.ignore if self.id is None else tuple(dict.fromkeys((*self.ignore, self.id)))
 
     def recorded(self) -> dict[str, Any]:
         """Return the options that a report records, as JSON's own types."""

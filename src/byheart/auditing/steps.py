@@ -10,7 +10,16 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from byheart.auditing import controls, copies, evidence, family, planted, verdict
+from byheart.auditing import (
+    controls,
+    copies,
+    copying,
+    evidence,
+    family,
+    planted,
+    untested,
+    verdict,
+)
 from byheart.auditing.approximate import ApproximateSearch
 from byheart.auditing.delta import delta
 from byheart.auditing.groups import Grouping
@@ -23,7 +32,7 @@ from byheart.auditing.search import ExactSearch, Search
 from byheart.auditing.sets import Sets
 from byheart.auditing.settings import Settings
 from byheart.auditing.streams import Streams
-from byheart.distances.neighbours import TwoWay, on_engine
+from byheart.distances.neighbours import on_engine
 from byheart.distances.rows import Rows, held
 from byheart.progress import Progress, Watcher
 from byheart.samples import Encoded
@@ -77,7 +86,13 @@ def _described(frame: AuditResult, settings: Settings, material: Material) -> Au
     )
     rng = np.random.default_rng(settings.seed)  # the only draws: no other stream to keep apart
     everyone = np.ones(len(train), bool)
-    return replace(frame, metrics=search.metrics(settings.metrics, everyone, settings.level, rng))
+    listed = untested.find(search, material.sets)
+    return replace(
+        frame,
+        metrics=search.metrics(settings.metrics, everyone, settings.level, rng),
+        untested=listed,
+        evidence=evidence.untested(listed, search.distances, material.samples),
+    )
 
 
 def _tested(
@@ -94,12 +109,23 @@ def _tested(
     found = copies.find(
         points,
         pool,
-        TwoWay(exact.forward, distances.table.backward),
+        distances.table,
         settings.fdr,
         level,
         streams.take("memorized_lower_bound"),
         controls.reproduction(exact, pool.training, pool.training).p_value,
         (material.sets.train.row_name, material.sets.generated.row_name),
+    )
+    found = replace(
+        found,
+        training_rows=copying.training_rows(
+            found.rows,
+            found.flagged_train,
+            distances,
+            pool,
+            material.sets.train.row_name,
+            planted.GATE_NOISE * distances.scale,
+        ),
     )
     figures, cautions = membership(
         points.train_distance, points.heldout_distance, streams.take("membership"), level

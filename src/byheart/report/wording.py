@@ -36,11 +36,15 @@ class Headline:
 
 def noun(result: AuditResult, count: int = 2) -> str:
     """Return what one sample is called: image, row or sample; or a group of rows."""
-    if result.parameters.get("groups"):
-        word = "group"
-    else:
-        kinds = {"images": "image", "table": "row", "vectors": "sample"}
-        word = kinds[result.evidence.sample_kind] if result.evidence else "row"
+    if not result.parameters.get("groups"):
+        return row_noun(result, count)
+    return "group" if count == 1 else "groups"
+
+
+def row_noun(result: AuditResult, count: int = 2) -> str:
+    """Return what one row is called, whether in a group or not: image, row or sample."""
+    kinds = {"images": "image", "table": "row", "vectors": "sample"}
+    word = kinds[result.evidence.sample_kind] if result.evidence else "row"
     return word if count == 1 else word + "s"
 
 
@@ -107,6 +111,33 @@ def failed_controls(result: AuditResult) -> list[str]:
         "held-out independence": controls.independence.passed,
     }
     return [name for name, passed in held.items() if not passed]
+
+
+def copying(result: AuditResult) -> str | None:
+    """Return in one line how many generated rows copy a training row; None if nothing was listed.
+
+    The only count of them on any surface.
+    """
+    if result.copies is None and result.untested is None:
+        return None
+    generated, rows = result.inputs["generated"], result.copying_rows
+    many, one = row_noun(result), row_noun(result, 1)
+    count = f"{len(rows):,} of {generated.rows:,}" if generated else f"{len(rows):,}"
+    verbatim = sum(row.verbatim for row in rows)
+    if verbatim == len(rows):
+        return f"{count} generated {many} are equal to a training {one}"
+    return f"{count} generated {many} copy a training {one}, {verbatim:,} of them verbatim"
+
+
+def listed(result: AuditResult) -> str | None:
+    """Return in one line how many training points are named, and how many reproduced beside."""
+    copies = result.copies
+    if copies is None:
+        return None
+    named = len(copies.flagged_train)
+    text = f"{named:,} training {noun(result)} named (at most {percent(copies.fdr)} of them false)"
+    others = len(copies.pairs) - named
+    return text + (f", {others:,} more reproduced beyond chance" if others else "")
 
 
 def statistic_label(name: str) -> str:
