@@ -66,6 +66,7 @@ MEANING = {
         "environment": "versions, BLAS and threads",
         "warnings": "what was noticed, one sentence each",
         "approximation": "of `--approximate`; absent from exact audits",
+        "judgements": "what each control says about the verdict",
         "untested": "what is listed without a held-out set; absent from audits that have one",
     },
     "InputSet": {
@@ -150,6 +151,13 @@ MEANING = {
         "minimum_detectable_rate": "smallest share of T, copied, that is found in 95% of repeats",
         "comparability": "one scale for the three sets",
         "independence": "of the held-out set",
+    },
+    "Judgement": {
+        "control": "its key in `controls`",
+        "name": "in words",
+        "state": "whether it holds; `not needed` if it does not and the verdict does not rest on "
+        "it, `shown` if nothing judges it",
+        "value": "what was measured, in one line",
     },
     "ControlTest": {"p_value": "of the control", "passed": "at a fifth of the level"},
     "Comparability": {

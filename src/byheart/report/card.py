@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from byheart.auditing.judgement import judge
 from byheart.auditing.result import AuditResult
 from byheart.report.document import printable, read_json
 from byheart.report.wording import (
     command,
-    failed_controls,
+    controls,
+    copying,
     figure,
     headline,
     interval,
@@ -109,12 +111,11 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
                 f"{len(copies.flagged_train):,}",
                 f"false discovery rate at most {percent(copies.fdr)}",
             ),
-            (
-                "Samples that copy them",
-                percent(copies.share_of_generated),
-                interval(copies.share_interval, in_percent=True),
-            ),
         ]
+    listed = copying(result)
+    if listed:
+        ends = result.copies.share_interval if result.copies else None
+        rows.append(("Generated rows", listed, interval(ends, in_percent=True)))
     if result.membership:
         rows.append(
             (
@@ -142,7 +143,7 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
                 "in 95% of audits",
             )
         )
-        rows.append(("Controls", ", ".join(failed_controls(result)) or "all passed", "see report"))
+        rows.append(("Controls", controls(judge(result)), "see report"))
     rows += [
         (name.replace("_", " "), figure(metric.value), interval(metric.interval))
         for name, metric in result.metrics.items()

@@ -15,8 +15,8 @@ from byheart.report.document import timestamp, write_text
 from byheart.report.html import environment, figure
 from byheart.report.script import POLICY, script
 from byheart.report.terminal import STYLES, console
+from byheart.report.wording import controls, interval, p_value, percent
 from byheart.report.wording import figure as number
-from byheart.report.wording import interval, p_value, percent
 
 if TYPE_CHECKING:
     import altair
@@ -26,6 +26,8 @@ HEADINGS = (
     "Verdict",
     "p-value",
     "Memorized, at least",
+    "Named",
+    "Copying rows",
     "Membership AUC",
     "Delta",
     "Smallest share seen",
@@ -88,10 +90,12 @@ def rows(comparison: Comparison) -> list[tuple[str, ...]]:
             entry.verdict + (f" ({entry.kind})" if entry.kind else ""),
             p_value(entry.p_value),
             _bound(entry),
+            number(entry.named),
+            number(entry.copying_rows),
             _with_interval(percent(entry.auc), interval(entry.auc_interval, in_percent=True)),
             _with_interval(number(entry.delta), interval(entry.delta_interval)),
             percent(entry.minimum_detectable_rate),
-            _controls(entry),
+            controls(entry.controls) or "none",
             f"{entry.train_rows:,}, {number(entry.heldout_rows)}, {entry.generated_rows:,}",
         )
         for entry in comparison.entries
@@ -175,12 +179,6 @@ def _bound(entry: Entry) -> str:
 
 def _with_interval(value: str, ends: str) -> str:
     return value if ends == "–" else f"{value} [{ends}]"
-
-
-def _controls(entry: Entry) -> str:
-    if entry.failed_controls is None:
-        return "none"
-    return ", ".join(f"{name} failed" for name in entry.failed_controls) or "all passed"
 
 
 def _only(entries: Sequence[Entry]) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from byheart._version import __version__
+from byheart.auditing.judgement import judge
 from byheart.auditing.result import AuditResult, CopyingRow, TrainingRow, Untested
 from byheart.errors import InputError, UsageError
 from byheart.report.schema import KEYS, REPORT, SCHEMA_VERSION, UPGRADES, Report
@@ -41,10 +42,11 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
         for entry in plain["inputs"].values():
             if entry and entry["path"] is not None:
                 entry["path"] = _relative(entry["path"], folder)
-    header = {
+    header: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "byheart_version": __version__,
         "created": timestamp(),
+        "judgements": _plain(judge(result)),
     }
     return REPORT.validate_python({**plain, **header})
 
@@ -66,6 +68,7 @@ def without_examples(result: AuditResult) -> AuditResult:
     the three sets stay, and row numbers.
     """
     evidence, copies, untested = result.evidence, result.copies, result.untested
+    controls = result.controls
     named = {
         key: result.parameters[key]
         for key in ("columns", "ignore", "groups", "id")
@@ -86,6 +89,15 @@ def without_examples(result: AuditResult) -> AuditResult:
             ),
             rows=_unnamed(copies.rows),
             training_rows=_nameless(copies.training_rows),
+        ),
+        controls=controls
+        and dataclasses.replace(
+            controls,
+            comparability=dataclasses.replace(
+                controls.comparability,
+                cause=controls.comparability.cause
+                and _redacted(controls.comparability.cause, names),
+            ),
         ),
         untested=untested
         and Untested(

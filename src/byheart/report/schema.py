@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
+from byheart.auditing.judgement import Judgement
 from byheart.auditing.result import AuditResult, InputSet
 
 SCHEMA_VERSION = "2"
@@ -44,13 +45,14 @@ class Report(AuditResult):
     ]
     parameters: Mapping[str, JsonValue]
     environment: Mapping[str, JsonValue]
+    judgements: tuple[Judgement, ...] = ()
     evidence: None = field(default=None, init=False, repr=False, compare=False)
 
 
 REPORT = TypeAdapter(Report)
 _HEADER = ("schema_version", "byheart_version", "created")
 _RESULT = tuple(f.name for f in fields(AuditResult) if f.name != "evidence")
-KEYS = (*_HEADER, *_RESULT)  # in the order of the file
+KEYS = (*_HEADER, *_RESULT, "judgements")  # in the order of the file
 
 
 def _from_1(plain: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byheart.auditing.judgement import judge
 from byheart.auditing.result import AuditResult
 from byheart.report.advice import next_steps
-from byheart.report.wording import headline, recall
+from byheart.report.wording import controls, copying, headline, recall
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +67,9 @@ def figures(result: AuditResult) -> list[str]:
             f"(confidence {1 - result.level:.0%}), {len(result.copies.flagged_train):,} named "
             f"(at most {result.copies.fdr:.0%} of them false, on average)"
         )
+    listed = copying(result)
+    if listed is not None:
+        lines.append(listed)
     if result.approximation is not None:
         lines.append(f"approximate search: {recall(result.approximation)}")
     if result.membership is not None:
@@ -75,6 +79,9 @@ def figures(result: AuditResult) -> list[str]:
         rate = result.controls.minimum_detectable_rate
         seen = "none" if rate is None else f"{rate:.2%} of the training set"
         lines.append(f"smallest share of copies that 95% of audits would have found: {seen}")
+    judged = controls(judge(result))
+    if judged:
+        lines.append(f"controls: {judged}")
     return lines
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from byheart.auditing.judgement import Judgement, judge
 from byheart.auditing.result import Approximation, AuditResult
 from byheart.auditing.settings import UNNAMED, options, repeated
 from byheart.report.document import printable
 from byheart.samples.tables import is_number
 
 LISTED = 24  # items of a list among the parameters; report.json has them all
+UNTESTED = (
+    "Without a held-out set none of this is tested. An equal row is a fact that its owner may act "
+    "on; that a pair is close says nothing alone: any good model of these data comes close to some "
+    "rows, and held-out rows would show how close."
+)
 SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
 
 _SCORES = {
@@ -75,13 +82,15 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
     rate = result.controls.minimum_detectable_rate if result.controls else None
     if result.verdict == "generalizes" and rate is not None:
         return (
-            percent(rate),
-            "copied would have been found; nothing was",
+            "no trace",
+            f"found; copies of {percent(rate)} of the training {noun(result)} or more would have "
+            "been",
             f"No trace of your {whole}training {noun(result)} was found in the generated samples.",
         )
     if result.inputs.get("heldout") is None:
         return "0", "held-out rows", "Without a held-out set nothing can be tested."
-    failed = failed_controls(result)
+    # The planted copies are no obstacle of their own: the last sentence is theirs.
+    failed = [j.name for j in judge(result) if j.state == "failed" and j.control != "planted"]
     if failed:
         are = "control failed" if len(failed) == 1 else "controls failed"
         return str(len(failed)), are, f"No verdict: {', '.join(failed)} failed."
@@ -99,18 +108,18 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
     )
 
 
-def failed_controls(result: AuditResult) -> list[str]:
-    """Return the names of the controls that did not hold."""
-    if result.controls is None:
-        return []
-    controls = result.controls
-    held = {
-        "the scale of the generated samples": controls.comparability.passed,
-        "exchangeability": controls.exchangeability.passed,
-        "role swap": controls.role_swap.passed,
-        "held-out independence": controls.independence.passed,
-    }
-    return [name for name, passed in held.items() if not passed]
+def controls(judgements: Sequence[Judgement]) -> str:
+    """Return in one line which controls failed, or that none did; empty if there are none."""
+    if not judgements:
+        return ""
+    failed, spared = (
+        ", ".join(one.name for one in judgements if one.state == state)
+        for state in ("failed", "not needed")
+    )
+    aside = f"not needed for this verdict: {spared}" if spared else ""
+    if failed:
+        return f"failed: {failed}" + (f"; {aside}" if aside else "")
+    return f"all that it needs passed; {aside}" if aside else "all passed"
 
 
 def copying(result: AuditResult) -> str | None:
@@ -127,17 +136,6 @@ def copying(result: AuditResult) -> str | None:
     if verbatim == len(rows):
         return f"{count} generated {many} are equal to a training {one}"
     return f"{count} generated {many} copy a training {one}, {verbatim:,} of them verbatim"
-
-
-def listed(result: AuditResult) -> str | None:
-    """Return in one line how many training points are named, and how many reproduced beside."""
-    copies = result.copies
-    if copies is None:
-        return None
-    named = len(copies.flagged_train)
-    text = f"{named:,} training {noun(result)} named (at most {percent(copies.fdr)} of them false)"
-    others = len(copies.pairs) - named
-    return text + (f", {others:,} more reproduced beyond chance" if others else "")
 
 
 def statistic_label(name: str) -> str:
@@ -265,8 +263,8 @@ def interval(ends: tuple[float, float] | None, *, in_percent: bool = False) -> s
     >>> interval((0.1, 0.25))
     '0.1 to 0.25'
     """
-    if ends is None:
-        return "–"
+    if ends is None or not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
+        return "–"  # one that says nothing
     show = percent if in_percent else figure
     return f"{show(ends[0])} to {show(ends[1])}"
 
