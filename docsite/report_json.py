@@ -88,6 +88,8 @@ MEANING = {
         "bandwidths": "of the kernel",
         "values": "at each bandwidth; negative is memorization",
         "intervals": "bootstrap over generated points",
+        "null": "where random relabelling keeps the curve, a share 1 − level of the time; empty "
+        "for the L2 form, approximate audits and reports of earlier versions",
     },
     "Copies": {
         "memorized_lower_bound": "training points memorized at least, with confidence 1 − level",

@@ -90,7 +90,8 @@ def delta(level):
     around = tuple((v - 0.05 - abs(v) / 8, v + 0.05 + abs(v) / 8) for v in kl)
     l2 = tuple(v / 4 for v in kl)
     half = tuple((a / 4, b / 4) for a, b in around)
-    return Delta(DeltaCurve(bandwidths, kl, around), DeltaCurve(bandwidths, l2, half))
+    null = tuple((-0.1 / b, 0.1 / b) for b in bandwidths)
+    return Delta(DeltaCurve(bandwidths, kl, around, null), DeltaCurve(bandwidths, l2, half))
 
 
 def controls(**changes):

@@ -56,7 +56,7 @@ def test_keys_and_their_order(written):
     plain = json.loads(written.read_text("utf-8"))
     assert list(plain) == TOP
     assert list(plain["delta"]) == ["kl", "l2"]
-    assert list(plain["delta"]["kl"]) == ["bandwidths", "values", "intervals"]
+    assert list(plain["delta"]["kl"]) == ["bandwidths", "values", "intervals", "null"]
     assert list(plain["inputs"]) == ["train", "heldout", "generated"]
     assert list(plain["inputs"]["train"]) == ["path", "sha256", "rows", "dimension", "dtype"]
     assert list(plain["tests"][0]) == ["name", "statistic", "p_value", "p_adjusted"]

@@ -92,6 +92,7 @@ class FamilyTest:
 
     pooled: Pooled
     role_swap: float
+    delta: NDArray[np.float64]  # (bandwidths, relabellings) Delta_KL of the random relabellings
 
 
 def run(
@@ -105,7 +106,12 @@ def run(
         over_generated(forward, distances.bandwidths, len(pool.rows)),
     )
     observed, swapped = evaluate(groups, pool.units.relabellings(relabellings, rng))
-    return FamilyTest(pool_p_values(groups, observed), pool_p_values(groups, swapped).p_value)
+    curve = [s.name.startswith("negative_delta_") for s in groups[-1].statistics]
+    return FamilyTest(
+        pool_p_values(groups, observed),
+        pool_p_values(groups, swapped).p_value,
+        -observed[-1][curve, 1:],  # column 0 is the observed labelling
+    )
 
 
 def bytes_run(real: int, generated: int, k: int, relabellings: int) -> int:

@@ -55,6 +55,7 @@ class DeltaCurve:
     bandwidths: tuple[float, ...]
     values: tuple[Number, ...]
     intervals: tuple[Interval, ...]
+    null: tuple[Interval, ...] = ()  # where 1 - level of the random relabellings keep it; or none
 
 
 @dataclass(frozen=True)
@@ -390,6 +391,17 @@ class AuditResult:
     def to_html(self, path: str | Path) -> Path:
         """Write the self-contained report page to `path` and return it."""
         return Path(pages.call("AuditResult.to_html", self, path))
+
+    def plot(self) -> Any:
+        """Return the chart of the distances to the nearest generated row, train and held-out.
+
+        An altair chart, which notebooks show; UsageError without a held-out set.
+        """
+        return pages.call("AuditResult.plot", self)
+
+    def __str__(self) -> str:
+        """Return the summary that the command line prints."""
+        return str(pages.call("AuditResult.__str__", self))
 
     def _repr_html_(self) -> str:
         return str(pages.call("AuditResult._repr_html_", self))

@@ -22,6 +22,7 @@ METRICS = ("tables", "all")
 ENGINES = ("serial", "ray")
 Function = TypeVar("Function", bound=Callable[..., Any])
 AT_THE_TOP = ("seed", "level", "fdr", "tolerance", "resolution", "permutations")
+_ALSO_CALLED = {"random_state": "seed", "random_seed": "seed", "alpha": "level"}  # elsewhere
 UNNAMED = "given as arrays"  # groups that no file or column names
 
 
@@ -247,6 +248,11 @@ class Settings:
         call: the function that was called, for the message.
         """
         for name in given:
+            if name in _ALSO_CALLED:
+                raise UsageError(
+                    f"{call} calls {name} {_ALSO_CALLED[name]}: pass {_ALSO_CALLED[name]}="
+                    f"{given[name]!r}"
+                )
             if name not in options():
                 close = difflib.get_close_matches(name, options(), 1)
                 known = f"did you mean {close[0]}?" if close else f"it has {', '.join(options())}"

@@ -152,6 +152,7 @@ def _tested(
             streams.take("delta"),
             level,
             made.shape[1],
+            test.delta if search.approximation is None else None,  # the curve is of the sample then
         ),
         copies=found,
         membership=figures,

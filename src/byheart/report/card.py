@@ -40,10 +40,10 @@ def model_card(path: str | Path) -> str:
     """
     result = read_json(path)
     sha = {role: entry.sha256[:12] for role, entry in result.inputs.items() if entry}
-    head = headline(result)
+    head, model = headline(result), result.parameters.get("model_name")
     found = head.sentence.replace(" your ", " the ")  # a card speaks to the model's users
     lines = [
-        "## Memorization audit",
+        "## Memorization audit" + (f" of {escape(str(model))}" if model else ""),
         "",
         f"**{head.word}**: {escape(found)} {escape(head.reason)}",
         "",

@@ -162,8 +162,8 @@ def _charts(comparison: Comparison) -> list[tuple[str, altair.LayerChart]]:
         [entry.delta for entry in entries],
         [entry.delta_interval for entry in entries],
         title="Relative distance Delta, KL form",
-        subtitle="Left of the dashed line at 0 means memorization. At the middle bandwidth of "
-        "each report.",
+        subtitle="Left of 0 the samples lie nearer to train; whether by more than chance, each "
+        "report says. At its middle bandwidth.",
         unit="Delta (nats)",
         reference=0.0,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from byheart._version import __version__
 from byheart.auditing.judgement import judge
 from byheart.auditing.result import AuditResult, CopyingRow, Evidence
+from byheart.errors import UsageError
 from byheart.report import gallery, wording
 from byheart.report.advice import next_steps
 from byheart.report.document import timestamp, without_examples, write_text
@@ -44,7 +45,20 @@ def write_html(result: AuditResult, path: str | Path, *, examples: bool = True) 
 def summary_html(result: AuditResult) -> str:
     """Return a small card for notebooks: verdict, number, sentence, p-value; escaped."""
     template = environment().get_template("summary.html")
-    return template.render(head=wording.headline(result), facts=_facts(result)[:3])
+    return template.render(
+        head=wording.headline(result), facts=_facts(result)[:3], next=next_steps(result)[0]
+    )
+
+
+def main_chart(result: AuditResult) -> altair.LayerChart:
+    """Return the chart of the distances to the nearest generated row, train and held-out."""
+    drawn = dict(_charts(result))
+    if "distances" not in drawn:
+        raise UsageError(
+            "there is nothing to plot: the audit had no held-out set, or it was read from a "
+            "report, which keeps no distances"
+        )
+    return drawn["distances"]
 
 
 def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
@@ -61,6 +75,9 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
         "result": result,
         "head": wording.headline(result),
         "steps": next_steps(result),
+        "title": result.parameters.get("title"),
+        "model": result.parameters.get("model_name"),
+        "glossary": wording.GLOSSARY,
         "facts": _facts(result),
         "nouns": wording.noun(result),
         "examples": examples,
@@ -68,6 +85,7 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
         "sides": sides,
         "shown": SHOWN_AT_ONCE,
         "tests_shown": TESTS_SHOWN,
+        "remarks": {name: wording.remark(name, m.value) for name, m in result.metrics.items()},
         "copying": wording.copying(result),
         "untested": wording.UNTESTED if result.untested else None,
         "downloads": _downloads(result),

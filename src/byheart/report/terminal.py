@@ -36,22 +36,30 @@ def render(result: AuditResult, page: Path, title: str | None = None) -> None:
     from rich.text import Text
 
     screen = console()
-    line = Text()
-    if title:
-        line.append(f"{title}: ")
-    line.append(result.verdict, style=STYLES[result.verdict])
-    if result.kind:
-        line.append(f" ({result.kind})")
-    screen.print(line)
-    screen.print(Text(f"  {headline(result).sentence}", style="bold"))
-    if result.verdict == "inconclusive":  # otherwise the lines below say the same
-        screen.print(Text(f"  {result.reason}"))
-    for text in [*figures(result), *_evidence(result)]:
-        screen.print(Text(f"  {text}"))
-    for warning in result.warnings:
-        screen.print(Text(f"  note: {warning}", style="dim"))
-    screen.print(Text(f"  next: {next_steps(result)[0]}"))
+    opening, *lines = summary(result, title).splitlines()
+    name, word, rest = opening.partition(result.verdict)
+    first = Text(name)
+    first.append(word, style=STYLES[result.verdict])
+    first.append(rest)
+    screen.print(first)
+    screen.print(Text(lines[0], style="bold"))
+    for line in lines[1:]:
+        screen.print(Text(line, style="dim" if line.startswith("  note: ") else ""))
     screen.print(Text(f"  report: {page}"))
+
+
+def summary(result: AuditResult, title: str | None = None) -> str:
+    """Return verdict, number, figures, evidence and the next step, a line each."""
+    named = title or result.parameters.get("title") or result.parameters.get("model_name")
+    kind = f" ({result.kind})" if result.kind else ""
+    lines = [headline(result).sentence]
+    if result.verdict == "inconclusive":  # otherwise the lines below say the same
+        lines.append(result.reason)
+    lines += [*figures(result), *_evidence(result)]
+    lines += [f"note: {warning}" for warning in result.warnings]
+    lines.append(f"next: {next_steps(result)[0]}")
+    opening = (f"{named}: " if named else "") + result.verdict + kind
+    return "\n".join([opening, *(f"  {' '.join(line.split())}" for line in lines)])
 
 
 def figures(result: AuditResult) -> list[str]:

@@ -19,8 +19,49 @@ UNTESTED = (
     "on; that a pair is close says nothing alone: any good model of these data comes close to some "
     "rows, and held-out rows would show how close."
 )
+GLOSSARY = (  # anchor, term, meaning
+    ("named", "named", "A training point on a list of which at most the stated share is false, in "
+     "expectation: the generated samples come nearer to it than to all but a few held-out points."),
+    ("q", "q", "The smallest false discovery rate at which a training point would be named."),
+    ("copy", "copies a training row", "A generated row that is equal to a training row, or so "
+     "close that this pair alone would have put the training row on the list."),
+    ("verbatim", "verbatim", "Equal in every compared value."),
+    ("trace", "trace", "Samples that lean on training points more than chance explains, though "
+     "none of these has to be reproduced. The lower bound counts points that left one."),
+    ("phantom", "phantom", "A held-out row that the samples come close to by chance: the yardstick "
+     "for training rows."),
+    ("p", "p-value", "How often random relabelling of train and held-out comes as close to the "
+     "samples as the real training set does. Exact, whatever the model's quality."),
+    ("share", "smallest detectable share", "The smallest share of copied training points that this "
+     "audit finds in 95 of 100 repeats, measured by planting copies."),
+    ("auc", "AUC", "How well closeness to a sample tells training from held-out points: 50% is a "
+     "guess, 100% is always right."),
+    ("epsilon", "epsilon", "A lower bound on the privacy loss that this attack shows; 0 proves "
+     "nothing."),
+    ("delta", "Delta", "The relative distance of arXiv 2411.17807: how much nearer the samples lie "
+     "to held-out (above 0) or to training points (below 0), at each bandwidth."),
+    ("berk-jones", "Berk–Jones", "A statistic that looks for too many training points among the "
+     "closest ones, wherever it is plainest: good at few, close copies."),
+    ("savage", "Savage scores", "Ranks weighted to the closest end: good at many, looser traces."),
+    ("cluster", "cluster", "Training rows that are duplicates or near duplicates of each other. "
+     "Rows that stand there more than once are learned first."),
+)  # fmt: skip
 SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
 
+_INFINITE = math.inf
+_REMARKS = (  # metric, from, to, what it warns of
+    ("coverage", 0.0, 0.1, "low: most real rows have no generated row near them"),
+    ("recall", 0.0, 0.1, "low: most real rows lie outside of what the samples cover"),
+    ("precision", 0.0, 0.1, "low: most samples lie where no real rows do"),
+    ("authenticity", 0.0, 0.1, "low: most samples lie nearer to a training row than its next does"),
+    ("c_t", 3.0, _INFINITE, "far above 0: samples lie farther from train than held-out rows do; "
+     "poor samples, and no proof of privacy"),
+    ("c_t", -_INFINITE, -3.0, "far below 0: samples lie nearer to train than held-out rows do"),
+    ("near_copy_share", 0.1, 1.0, "high: these samples are three times nearer to one real row than "
+     "to any other"),
+    ("median_distance_ratio", 3.0, _INFINITE, "high: samples lie far from all real rows; such "
+     "samples can hide what the model knows"),
+)  # fmt: skip
 _SCORES = {
     "distance": "distance to the nearest generated row",
     "ratio": "distance over that to the next real row",
@@ -136,6 +177,16 @@ def copying(result: AuditResult) -> str | None:
     if verbatim == len(rows):
         return f"{count} generated {many} are equal to a training {one}"
     return f"{count} generated {many} copy a training {one}, {verbatim:,} of them verbatim"
+
+
+def remark(name: str, value: float) -> str:
+    """Return what a figure of this value warns of; empty for one that is nothing to remark on.
+
+    >>> remark("coverage", 0.0)[:30]
+    'low: most real rows have no ge'
+    """
+    words = [text for key, low, high, text in _REMARKS if key == name and low <= value <= high]
+    return words[0] if words else ""
 
 
 def statistic_label(name: str) -> str:
