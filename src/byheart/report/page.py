@@ -204,7 +204,7 @@ def _lists(result: AuditResult) -> list[dict[str, Any]]:
         ]
     rows = result.training_rows
     training = {
-        "title": f"training {many} that come back or have a twin",
+        "title": f"training {many} that are named, copied or have a twin",
         "whole": len(rows),
         "headings": ("Training", "Named", "Times reproduced", "Distance", "Cluster", "Twin at"),
         "rows": [

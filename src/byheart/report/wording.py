@@ -174,6 +174,8 @@ def copying(result: AuditResult) -> str | None:
     many, one = row_noun(result), row_noun(result, 1)
     count = f"{len(rows):,} of {generated.rows:,}" if generated else f"{len(rows):,}"
     verbatim = sum(row.verbatim for row in rows)
+    if not rows and result.copies is not None:
+        return f"{count} generated {many} copy a training {one}"
     if verbatim == len(rows):
         return f"{count} generated {many} are equal to a training {one}"
     return f"{count} generated {many} copy a training {one}, {verbatim:,} of them verbatim"

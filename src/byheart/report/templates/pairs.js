@@ -39,7 +39,7 @@ for (const gallery of document.querySelectorAll(".gallery")) {
   const rest = gallery.querySelector("details.more");
   if (rest) field.addEventListener("input", () => { rest.open = field.value != ""; });
   const tools = document.createElement("p");
-  tools.className = "tools";
+  tools.className = "finders";
   tools.append(field, order);
   grids[0].before(tools);
 }
@@ -47,7 +47,7 @@ for (const gallery of document.querySelectorAll(".gallery")) {
 for (const table of document.querySelectorAll(".list table")) {
   const body = table.tBodies[0];
   const tools = document.createElement("p");
-  tools.className = "tools";
+  tools.className = "finders";
   const what = table.closest(".scroll").getAttribute("aria-label");
   tools.append(finder(what, [...body.rows], (row) => row.textContent));
   table.closest(".scroll").before(tools);
