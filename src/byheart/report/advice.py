@@ -44,8 +44,8 @@ def _drop(result: AuditResult) -> list[str]:
     source = shlex.quote(path) if path else "SAMPLES"
     return [
         f"Drop the {dropped:,} generated {row_noun(result)} of copies.csv: byheart filter "
-        f"report.json --generated {source} --out CLEAN. That cleans these samples, not the model, "
-        "and they have to be audited on new held-out rows to be certified again."
+        f"report.json --generated {source} --out CLEAN. That cleans these samples, not the model; "
+        "to be certified they have to be audited on new held-out rows."
     ]
 
 

@@ -227,7 +227,7 @@ def _lists(result: AuditResult) -> list[dict[str, Any]]:
 
 def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
     real = wording.noun(result)
-    return [
+    sides = [
         {
             "name": "train",
             "title": f"Closest to training {real}",
@@ -243,6 +243,7 @@ def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
             "pairs": gallery.pairs(evidence, "heldout", SHOWN),
         },
     ]
+    return sides if result.untested is None else sides[:1]
 
 
 def _charts(result: AuditResult) -> list[tuple[str, altair.LayerChart]]:
