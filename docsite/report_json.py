@@ -16,11 +16,11 @@ OPENING = """# report.json
 
 `byheart audit` writes `report.json` beside `report.html`. Its schema, version 2, is shipped with
 the package as `byheart/report/report.schema.json` (JSON Schema, draft 2020-12), and what is below
-is read from it. Every key but `approximation` is always there; `null` stands where there is no
-value, and a warning says why. Distances are in the units of the compared features, shares and rates
-are fractions, rows are counted from 0. Paths are relative to the report. `created` follows
-`SOURCE_DATE_EPOCH`; all else is the same, byte for byte, for the same input, options, seed and
-machine.
+is read from it. Every key but `approximation` and `untested` is always there; `null` stands where
+there is no value, and a warning says why. Distances are in the units of the compared features,
+shares and rates are fractions, rows are counted from 0. Paths are relative to the report.
+`created` follows `SOURCE_DATE_EPOCH`; all else is the same, byte for byte, for the same input,
+options, seed and machine.
 
 ```python
 import byheart
@@ -70,6 +70,8 @@ MEANING = {
         "trace": "the size of a trace beside what ordinary fitting leaves; null unless `kind` is "
         "`traces`",
         "approximation": "of `--approximate`; absent from exact audits",
+        "judgements": "what each control says about the verdict",
+        "untested": "what is listed without a held-out set; absent from audits that have one",
     },
     "Verbatim": {
         "train_rows": "training rows that come back",
@@ -125,6 +127,8 @@ MEANING = {
         "bandwidths": "of the kernel",
         "values": "at each bandwidth; negative is memorization",
         "intervals": "bootstrap over generated points",
+        "null": "where random relabelling keeps the curve, a share 1 − level of the time; empty "
+        "for the L2 form, approximate audits and reports of earlier versions",
     },
     "Copies": {
         "memorized_lower_bound": "training points that left a trace at least, with confidence "
@@ -132,13 +136,40 @@ MEANING = {
         "fdr": "of the list",
         "minimum_list_length": "no shorter list can come out at this rate and these sizes",
         "flagged_train": "rows on the list",
-        "pairs": "the closest first",
+        "pairs": "training rows that are named or reproduced, the closest first",
         "reproduced_train": "rows with a generated row three times nearer than any other real row",
         "reproduced_heldout": "the same for held-out rows: what chance alone does",
         "withheld": "why bound, list and epsilon are not given, or null",
         "reproduction_p_value": "that G reproduces T no more often than T reproduces itself",
-        "share_of_generated": "generated rows whose nearest real row is on the list",
+        "share_of_generated": "generated rows that copy a training row",
         "share_interval": "of that share",
+        "rows": "every generated row that copies a training row, the closest first",
+        "training_rows": "training rows that come back or have a twin, most often reproduced first",
+    },
+    "CopyingRow": {
+        "generated_index": "row",
+        "generated_name": "file name, ID or row; null when names are withheld",
+        "train_index": "row",
+        "train_name": "file name, ID or row; null when names are withheld",
+        "distance": "between the two",
+        "verbatim": "whether they are equal",
+        "times_reproduced": "generated rows that copy this training row",
+        "q_value": "of the training row, as in `pairs`; null without a held-out set",
+    },
+    "TrainingRow": {
+        "train_index": "row",
+        "train_name": "file name, ID or row; null when names are withheld",
+        "times_reproduced": "generated rows that copy it",
+        "distance": "to the nearest generated row",
+        "named": "whether it stands in `flagged_train`",
+        "cluster": "number of its cluster of duplicates and near duplicates in the training set; "
+        "null for none",
+        "twin_distance": "to the nearest row of the cluster; 0 is a duplicate",
+    },
+    "Untested": {
+        "rows": "generated rows equal to a training row",
+        "closest": "the hundred closest pairs, one for each generated row",
+        "training_rows": "as in `copies`",
     },
     "CopiedPair": {
         "train_index": "row",
@@ -163,6 +194,13 @@ MEANING = {
         "minimum_detectable_rate": "smallest share of T, copied, that is found in 95% of repeats",
         "comparability": "one scale for the three sets",
         "independence": "of the held-out set",
+    },
+    "Judgement": {
+        "control": "its key in `controls`",
+        "name": "in words",
+        "state": "whether it holds; `not needed` if it does not and the verdict does not rest on "
+        "it, `shown` if nothing judges it",
+        "value": "what was measured, in one line",
     },
     "ControlTest": {"p_value": "of the control", "passed": "at a fifth of the level"},
     "Comparability": {

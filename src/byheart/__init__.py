@@ -38,6 +38,8 @@ pages.WRITERS.update(
     {
         "AuditResult.to_json": "byheart.report.document:write_json",
         "AuditResult.to_html": "byheart.report.page:write_html",
+        "AuditResult.plot": "byheart.report.page:main_chart",
+        "AuditResult.__str__": "byheart.report.terminal:summary",
         "AuditResult._repr_html_": "byheart.report.page:summary_html",
         "TransitionResult._repr_html_": "byheart.report.transition:summary_html",
     }

@@ -60,7 +60,7 @@ def test_rows_of_tests_and_copies_follow_the_records():
 
 
 def test_another_table_is_refused():
-    with pytest.raises(UsageError, match='must be "audit", "tests" or "copies", got \'pairs\''):
+    with pytest.raises(UsageError, match='"copying" or "training", got \'pairs\''):
         copied().to_rows("pairs")
 
 

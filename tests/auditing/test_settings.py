@@ -35,6 +35,11 @@ def test_an_unknown_option_is_told_the_nearest():
         byheart.audit(None, None, None, levle=0.1)
 
 
+def test_a_name_that_other_libraries_use_is_understood():
+    with pytest.raises(UsageError, match=r"calls random_state seed: pass seed=7"):
+        byheart.audit(None, None, None, random_state=7)
+
+
 def test_every_default_passes_its_own_check():
     usual = Settings()
     assert Settings(**{name: getattr(usual, name) for name in options()}) == usual

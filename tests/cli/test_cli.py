@@ -49,7 +49,8 @@ def test_an_audit_writes_both_files_and_tells_the_verdict(sets, capsys):
     assert "memorizes (copies)" in told.out
     assert "report.html" in told.out
     assert told.err == ""
-    assert {p.name for p in (sets / "report").iterdir()} == {"report.json", "report.html"}
+    lists = {"copies.csv", "training_rows.csv"}
+    assert {p.name for p in (sets / "report").iterdir()} == {"report.json", "report.html"} | lists
     report = json.loads((sets / "report" / "report.json").read_text())
     assert report["verdict"] == "memorizes"
     assert report["inputs"]["train"]["path"] == "../train.npy"
@@ -81,7 +82,19 @@ def test_the_same_seed_gives_the_same_file(sets, monkeypatch):
 
 def test_without_a_heldout_set(sets, capsys):
     assert audit(sets, "--fail-on", "inconclusive", heldout=None) == 1
-    assert "no held-out set" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "no held-out set" in told.out
+    assert told.err == ""
+    assert (sets / "report" / "closest_pairs.csv").read_text().count("\n") == 51
+
+
+def test_a_gate_that_tested_nothing_says_so(sets, capsys):
+    assert audit(sets, "--fail-on", "memorizes", heldout=None) == 0
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "--fail-on unverified" in told
+    assert audit(sets, "--fail-on", "memorizes", "--fail-on", "unverified", heldout=None) == 1
+    assert audit(sets, "--fail-on", "unverified") == 0
 
 
 def test_verify_repeats_the_audit_and_names_what_changed(sets, capsys):

@@ -17,6 +17,7 @@ from byheart.auditing.result import (
     ControlTest,
     CopiedPair,
     Copies,
+    CopyingRow,
     Delta,
     DeltaCurve,
     Duplicates,
@@ -30,6 +31,8 @@ from byheart.auditing.result import (
     Planted,
     Recall,
     Test,
+    TrainingRow,
+    Untested,
 )
 
 N = 400  # rows of train and of held-out
@@ -88,7 +91,8 @@ def delta(level):
     around = tuple((v - 0.05 - abs(v) / 8, v + 0.05 + abs(v) / 8) for v in kl)
     l2 = tuple(v / 4 for v in kl)
     half = tuple((a / 4, b / 4) for a, b in around)
-    return Delta(DeltaCurve(bandwidths, kl, around), DeltaCurve(bandwidths, l2, half))
+    null = tuple((-0.1 / b, 0.1 / b) for b in bandwidths)
+    return Delta(DeltaCurve(bandwidths, kl, around, null), DeltaCurve(bandwidths, l2, half))
 
 
 def controls(**changes):
@@ -119,18 +123,42 @@ def membership(auc, tail, epsilon):
 
 
 def copies(bound, pairs, reproduced):
-    share = len(pairs) / 800
+    rows = copying(pairs)
+    share = len(rows) / 800
     return Copies(
         memorized_lower_bound=bound,
         fdr=0.1,
         minimum_list_length=10,
-        flagged_train=tuple(sorted(p.train_index for p in pairs)),
+        flagged_train=tuple(sorted(p.train_index for p in pairs if p.q_value <= 0.1)),
         pairs=tuple(pairs),
         reproduced_train=reproduced,
         reproduced_heldout=1,
         reproduction_p_value=1e-9,
         share_of_generated=share,
         share_interval=(share * 0.6, share * 1.5),
+        rows=rows,
+        training_rows=tuple(
+            TrainingRow(p.train_index, p.train_name, 2, p.distance, p.q_value <= 0.1, None, None)
+            for p in pairs
+        ),
+    )
+
+
+def copying(pairs):
+    """Two generated rows for each pair; those of the first one are equal to it."""
+    return tuple(
+        CopyingRow(
+            p.generated_index + again,
+            p.generated_name,
+            p.train_index,
+            p.train_name,
+            p.distance * (i > 0),
+            i == 0,
+            2,
+            p.q_value,
+        )
+        for i, p in enumerate(pairs)
+        for again in (0, 1)
     )
 
 
@@ -357,6 +385,71 @@ def inconclusive_on_another_scale():
     )
 
 
+def untested_images():
+    """Without a held-out set, three equal rows and pairs that are merely close."""
+    shown = copies_images()
+    rows = tuple(
+        replace(row, q_value=None, verbatim=i < 3, distance=0.0 if i < 3 else row.distance)
+        for i, row in enumerate(shown.copies.rows[::2])
+    )
+    alone = inconclusive_without_heldout()
+    return replace(
+        alone,
+        evidence=replace(
+            shown.evidence,
+            train_matches=tuple(replace(m, q_value=None) for m in shown.evidence.train_matches),
+            heldout_matches=(),
+            heldout_distances=np.zeros(0),
+            membership_curve=np.zeros((0, 2)),
+        ),
+        untested=Untested(rows[:3], rows, shown.copies.training_rows[:3]),
+    )
+
+
+def copies_with_failed_controls():
+    """Plain copies, believed although train and held-out differ and no plant was found."""
+    return replace(
+        copies_images(),
+        controls=controls(exchangeability=ControlTest(0.001, False), minimum_detectable_rate=None),
+    )
+
+
+def copies_in_groups():
+    """Reproduced groups beside the named ones: the list is longer than the named."""
+    whole = copies_table()
+    pairs = [
+        replace(pair, q_value=0.4 if i >= 10 else pair.q_value)
+        for i, pair in enumerate(whole.copies.pairs)
+    ]
+    return replace(
+        whole,
+        reason=whole.reason.replace("14 are named", "10 are named"),
+        copies=copies(9, pairs, 14),
+        parameters={**whole.parameters, "groups": "patient"},
+    )
+
+
+def approximate_traces():
+    ways = (
+        Recall(1000, at, (at - 0.02, at + 0.01), 0.8, (0.78, 0.82)) for at in (0.96, 0.95, 0.97)
+    )
+    found = Approximation(141, 0.05, 0.04, *ways, ("coverage",), ("c_t",))
+    return replace(traces_vectors(), approximation=found)
+
+
+def features_without_power():
+    """Neither a trace nor the power to see one, in an encoder's features."""
+    whole = generalizes_images()
+    return replace(
+        whole,
+        verdict="inconclusive",
+        reason="no trace was found, but copies of up to 12% of the training set would have been "
+        "missed, more than the resolution of 5% allows: audit about 960 training rows or more",
+        controls=controls(minimum_detectable_rate=0.12),
+        parameters={**whole.parameters, "features": "hf:facebook/dinov2-small"},
+    )
+
+
 CHROMIUM = shutil.which("chromium")
 
 BUILDERS = {
@@ -366,6 +459,11 @@ BUILDERS = {
     "generalizes-images": generalizes_images,
     "inconclusive-without-heldout": inconclusive_without_heldout,
     "inconclusive-other-scale": inconclusive_on_another_scale,
+    "untested-images": untested_images,
+    "copies-failed-controls": copies_with_failed_controls,
+    "copies-groups": copies_in_groups,
+    "traces-approximate": approximate_traces,
+    "inconclusive-features": features_without_power,
 }
 
 
@@ -381,10 +479,7 @@ def any_result(any_name):
 
 @pytest.fixture
 def approximation():
-    ways = (
-        Recall(1000, at, (at - 0.02, at + 0.01), 0.8, (0.78, 0.82)) for at in (0.96, 0.95, 0.97)
-    )
-    return Approximation(141, 0.05, 0.04, *ways, ("coverage",), ("c_t",))
+    return approximate_traces().approximation
 
 
 @pytest.fixture

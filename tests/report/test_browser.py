@@ -25,6 +25,8 @@ NAMES = [
     "generalizes-images",
     "inconclusive-without-heldout",
     "inconclusive-other-scale",
+    "untested-images",
+    "copies-failed-controls",
 ]
 LIVE = {"copies-images": 5, "inconclusive-without-heldout": 0, "compare": 3}  # charts of a page
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)<∕script>"  # a file's name may not hold "/"
@@ -201,6 +203,27 @@ def test_zoom_and_its_way_back(opened):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -100)  # scrolls the page, and leaves the chart alone
     assert ticks(page, "distances") == whole
+
+
+def test_pairs_are_found_sorted_and_enlarged(opened):
+    page = opened("copies-images")
+    gallery = page.locator(".gallery.train")
+    gallery.get_by_role("searchbox").fill("00007.png")
+    assert gallery.locator(".pair:visible").count() == 1
+    gallery.get_by_role("searchbox").fill("")
+    gallery.get_by_role("combobox").select_option("by name")
+    assert gallery.locator("figcaption b").first.inner_text() == "00000.png"
+    gallery.get_by_role("button", name="Enlarge 00000.png").click()
+    assert page.get_by_role("dialog").locator("img:visible").count() == 3
+    page.keyboard.press("Escape")
+    page.get_by_text("All 48 generated images").click()
+    table = page.locator(".list[open] table")
+    table.get_by_role("button", name="Sort by Distance").click()
+    table.get_by_role("button", name="Sort by Distance").click()
+    column = [float(text) for text in table.locator("td:nth-child(3)").all_inner_texts()]
+    assert column == sorted(column, reverse=True)
+    page.get_by_role("searchbox", name="Find in Table").first.fill("00003.png")
+    assert table.locator("tbody tr:visible").count() == 2
 
 
 def test_without_scripts_the_drawings_stand_there(opened):

@@ -196,7 +196,18 @@ def test_ten_thousand_named_points_of_a_million_stay_below_five_megabytes(build,
     big = replace(
         whole,
         inputs={role: replace(entry, rows=1_000_000) for role, entry in whole.inputs.items()},
-        copies=replace(whole.copies, pairs=pairs, flagged_train=tuple(range(10_000))),
+        copies=replace(
+            whole.copies,
+            pairs=pairs,
+            flagged_train=tuple(range(10_000)),
+            rows=tuple(
+                replace(whole.copies.rows[0], train_index=i, train_name=f"{i:06d}.png")
+                for i in range(10_000)
+            ),
+            training_rows=tuple(
+                replace(whole.copies.training_rows[0], train_index=i) for i in range(10_000)
+            ),
+        ),
         evidence=replace(
             whole.evidence,
             train_matches=whole.evidence.train_matches * 50,
@@ -207,7 +218,7 @@ def test_ten_thousand_named_points_of_a_million_stay_below_five_megabytes(build,
     assert path.stat().st_size < 5_000_000
     page = path.read_text("utf-8")
     assert page.count('<figure class="pair">') == 48
-    assert "The first 200 of 10,000 training images that come back" in page
+    assert "The first 200 of 10,000 generated images that copy a training image" in page
     assert "1,000,000 × 64" in page
 
 

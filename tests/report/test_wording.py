@@ -15,9 +15,9 @@ from byheart.report import wording
         ("copies-images", "24", "24 of your 400 training images come back"),
         ("copies-table", "14", "14 of your 400 training rows"),
         ("traces-vectors", "12", "At least 12 of your 400 training samples left a trace"),
-        ("generalizes-images", "none", "No trace of your 400 training images was found"),
+        ("generalizes-images", "no trace", "No trace of your 400 training images was found"),
         ("inconclusive-without-heldout", "0", "Without a held-out set nothing can be tested"),
-        ("inconclusive-other-scale", "1", "No verdict: the scale of the generated samples failed"),
+        ("inconclusive-other-scale", "1", "No verdict: scale of the generated samples failed"),
     ],
 )
 def test_headline(build, name, number, sentence):

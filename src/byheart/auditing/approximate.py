@@ -47,7 +47,6 @@ ON_SAMPLE = (
     "nearest_distance_ratio",
     "nearest_share",
     "reproduction_p_value",
-    "share_of_generated",
 )
 WITHHELD = ("authenticity", "c_t")
 

@@ -18,6 +18,8 @@ from it as from any other real point (ratio ≤ 1/3: Yoon et al. 2023). Held-out
 reproduced by chance only; these "phantoms" are the yardstick for the training points. A second
 yardstick needs no held-out set: how often the rows of T reproduce each other.
 
+Which generated rows copy a listed point, and how often it comes back, is decided in `copying`.
+
 With groups of rows, a point is a group and its score the smallest over its rows.
 """
 
@@ -31,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byheart import intervals
+from byheart.auditing import copying
 from byheart.auditing.pool import Points, Pool
 from byheart.auditing.result import CopiedPair, Copies, Verbatim
 from byheart.auditing.scores import relative_scores
@@ -234,13 +237,14 @@ def find(
                 generated_name=names[1](generated_index),
             )
         )
-    # A generated row counts as a copy when its nearest real row is listed and it lies no farther
-    # from it than the farthest listed pair.
-    is_listed = np.zeros(len(pool.training), dtype=bool)
-    is_listed[points.row[units[listed]]] = True
-    reach = max((p.distance for p in pairs), default=-1.0)
-    nearest = table.forward
-    made = int((is_listed[nearest.indices[:, 0]] & (nearest.distances[:, 0] <= reach)).sum())
+    named = q_values <= settings.fdr
+    copied, distance = _copied(
+        points, pool, table, units[listed], units[named], listed.sum() > named.sum()
+    )
+    by_unit = np.full(len(training), np.nan)
+    by_unit[units] = q_values
+    rows = copying.copying_rows(copied, distance, pool, by_unit[pool.units.group], names)
+    made, generated = len(rows), len(distance)
     return Copies(
         memorized_lower_bound=memorized_lower_bound(
             (points.scores.distance, points.scores.ratio, *points.further.values()),
@@ -250,27 +254,57 @@ def find(
         ),
         fdr=settings.fdr,
         minimum_list_length=minimum_list_length(*sizes, settings.fdr),
-        flagged_train=tuple(
-            sorted(pool.set_index(int(points.row[u])) for u in units[q_values <= settings.fdr])
-        ),
+        flagged_train=tuple(sorted(pool.set_index(int(points.row[u])) for u in units[named])),
         pairs=tuple(sorted(pairs, key=lambda p: (p.distance, p.train_index))),
         reproduced_train=hits[0],
         reproduced_heldout=hits[1],
         reproduction_p_value=near.p_value,
-        share_of_generated=made / len(nearest.distances),
-        share_interval=intervals.wilson(made, len(nearest.distances), settings.level),
+        share_of_generated=made / generated,
+        share_interval=intervals.wilson(made, generated, settings.level),
+        rows=rows,
     )
 
 
 def withheld(copies: Copies, reason: str) -> Copies:
     """Return the copies without what needs a random split: the bound and the named points.
 
-    Rows that are verbatim copies stay in the list: their identity is a fact.
+    Rows that are verbatim copies stay in the lists: their identity is a fact.
     """
+    kept = {row.train_index for row in copies.rows if row.verbatim}
     return replace(
         copies,
         memorized_lower_bound=None,
         flagged_train=(),
         pairs=tuple(pair for pair in copies.pairs if pair.distance == 0),
+        rows=tuple(row for row in copies.rows if row.verbatim),
+        training_rows=tuple(row for row in copies.training_rows if row.train_index in kept),
         withheld=reason,
     )
+
+
+def _copied(
+    points: Points,
+    pool: Pool,
+    table: TwoWay,
+    listed: NDArray[np.intp],
+    named: NDArray[np.intp],
+    with_reproduced: bool,
+) -> tuple[NDArray[np.intp], Floats]:
+    """Return which row of the pool each generated row copies, (m,), −1 for none, and how near.
+
+    listed, named: training units; the rule is derived in `copying`.
+    """
+    nearest = copying.Nearest.of(table.forward, pool.training)
+    distance = nearest.distance.copy()
+    limit = copying.cut(points.scores.distance[named], points.heldout_distance)
+    close = (distance == 0) | (distance < limit)
+    if with_reproduced:
+        close |= reproduces(table.forward)
+    copied = np.where(close & nearest.training, nearest.row, -1)
+    # The pairs of the list, the farthest first: where two share a generated row, the nearer stays.
+    for unit in listed[np.argsort(-points.scores.distance[listed], kind="stable")]:
+        row = int(points.row[unit])
+        g = int(table.backward.indices[row, 0])
+        if not (close[g] and nearest.training[g]):
+            copied[g], distance[g] = row, table.backward.distances[row, 0]
+    return copied, distance

@@ -40,11 +40,13 @@ def delta(
     rng: np.random.Generator,
     level: float,
     dimension: int,
+    relabelled: Floats | None = None,
 ) -> Delta:
     """Return both forms over `bandwidths`, with bootstrap intervals over generated rows.
 
     forward: (m, k) nearest real rows of generated rows; among_real: (N, k') nearest other real
-    rows of real rows; training: (N,) True for training rows; dimension: d.
+    rows of real rows; training: (N,) True for training rows; dimension: d; relabelled: Delta_KL of
+    random relabellings, (bandwidths, relabellings), for the band in which chance keeps the curve.
     """
     kl, l2 = [], []
     for bandwidth in bandwidths:
@@ -54,14 +56,18 @@ def delta(
     means = stacked.mean(axis=0)
     bounds = intervals.bootstrap(stacked, rng, level)
 
-    def curve(part: slice) -> DeltaCurve:
+    def curve(part: slice, null: Floats) -> DeltaCurve:
         return DeltaCurve(
             bandwidths,
             tuple(float(v) for v in means[part]),
             tuple((float(low), float(high)) for low, high in bounds[part]),
+            tuple((float(low), float(high)) for low, high in null.T),
         )
 
-    return Delta(curve(slice(0, len(bandwidths))), curve(slice(len(bandwidths), None)))
+    none = np.zeros((2, 0))
+    ends = [level / 2, 1 - level / 2]
+    band = none if relabelled is None else np.quantile(relabelled, ends, axis=1)
+    return Delta(curve(slice(0, len(bandwidths)), band), curve(slice(len(bandwidths), None), none))
 
 
 def kl_contributions(forward: Neighbours, training: NDArray[np.bool_], bandwidth: float) -> Floats:

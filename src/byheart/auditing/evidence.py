@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from byheart.auditing.membership import membership_curve
 from byheart.auditing.pool import Distances, Points, Pool
-from byheart.auditing.result import Copies, Evidence, Match
+from byheart.auditing.result import Copies, Evidence, Match, Untested
 from byheart.auditing.sets import Sets
 from byheart.distances.rows import extent
 from byheart.samples import Encoded, Role, Samples
@@ -65,6 +65,26 @@ def gather(
         train_distances=_thinned(points.train_distance),
         heldout_distances=_thinned(points.heldout_distance),
         membership_curve=_thinned_curve(points),
+    )
+
+
+def untested(listed: Untested, distances: Distances, encoded: Encoded) -> Evidence:
+    """Collect the closest pairs of an audit without a held-out set, as `gather` does."""
+    shown = listed.closest[:SHOWN_MATCHES]
+    real = encoded.display_rows("train", [row.train_index for row in shown])
+    made = encoded.display_rows("generated", [row.generated_index for row in shown])
+    return Evidence(
+        sample_kind=encoded.kind,
+        columns=encoded.columns,
+        value_range=extent(encoded.train),
+        train_matches=tuple(
+            Match(a, b, row.train_name or "", row.generated_name or "", row.distance, None)
+            for row, a, b in zip(shown, real, made, strict=True)
+        ),
+        heldout_matches=(),
+        train_distances=_thinned(distances.table.backward.distances[:, 0]),
+        heldout_distances=np.zeros(0),
+        membership_curve=np.zeros((0, 2)),
     )
 
 

@@ -143,6 +143,7 @@ class FamilyTest:
     pooled: Pooled
     role_swap: float
     relabellings: int
+    delta: NDArray[np.float64]  # (bandwidths, relabellings) Delta_KL of the random relabellings
 
 
 def run(
@@ -174,9 +175,12 @@ def run(
     observed, swapped = evaluate(groups, pool.units.relabellings(relabellings, rng))
     pooled = pool_p_values(groups, observed)
     role_swap = pool_p_values(groups, swapped).p_value
+    # The curve stands in the third group; column 0 is the observed labelling.
+    curve = [isinstance(s, NegativeDelta) for s in groups[2].statistics]
+    delta = -observed[2][curve, 1:]
     count = refined(relabellings, len(pool.rows))
     if not further or pooled.p_value > REFINED or count == relabellings:
-        return FamilyTest(pooled, role_swap, relabellings)
+        return FamilyTest(pooled, role_swap, relabellings, delta)
     light = [
         Group(g.weight, [s for s in g.statistics if not isinstance(s, NegativeDelta)])
         for g in groups
@@ -189,7 +193,7 @@ def run(
     again = pool_p_values(light, values)
     tests = {t.name: replace(t, p_adjusted=max(t.p_adjusted, again.p_value)) for t in pooled.tests}
     tests |= {t.name: t for t in again.tests}
-    return FamilyTest(Pooled(again.p_value, tuple(tests.values())), role_swap, count)
+    return FamilyTest(Pooled(again.p_value, tuple(tests.values())), role_swap, count, delta)
 
 
 def refined(relabellings: int, real: int) -> int:

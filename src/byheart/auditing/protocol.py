@@ -60,12 +60,12 @@ def audit(
     extractor = load_features(
         settings.features, device=settings.device, cache=settings.feature_cache
     )
-    sets = Sets.read(train, heldout, generated, settings.image_size, settings.max_memory)
+    sets = Sets.read(train, heldout, generated, settings)
     sets.require_rows()
     grouping = Grouping.of(settings.groups, sets.train, sets.heldout)
     watch(Progress("encoding"))
     encoded = encode(
-        sets.train, sets.heldout, sets.generated, ignore=(*settings.ignore, *grouping.columns)
+        sets.train, sets.heldout, sets.generated, ignore=(*settings.left_out, *grouping.columns)
     )
     vectors = extractor.apply(
         encoded, progress=lambda done, total: watch(Progress("features", done, total))

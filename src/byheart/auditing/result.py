@@ -55,6 +55,7 @@ class DeltaCurve:
     bandwidths: tuple[float, ...]
     values: tuple[Number, ...]
     intervals: tuple[Interval, ...]
+    null: tuple[Interval, ...] = ()  # where 1 - level of the random relabellings keep it; or none
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,44 @@ class CopiedPair:
 
 
 @dataclass(frozen=True)
+class CopyingRow:
+    """A generated row, and the training row that it copies."""
+
+    generated_index: Count
+    generated_name: (
+        str | None
+    )  # the file's name, the ID, or "row 17"; None where names are withheld
+    train_index: Count
+    train_name: str | None
+    distance: float
+    verbatim: bool  # the two are equal
+    times_reproduced: Count  # generated rows that copy this training row
+    q_value: float | None  # of the training point; None without a held-out set
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """A training row that comes back, or that stands in the training set more than once."""
+
+    train_index: Count
+    train_name: str | None
+    times_reproduced: Count  # generated rows that copy it
+    distance: float  # to the nearest generated row
+    named: bool  # on the list that the false discovery rate holds for
+    cluster: Count | None  # number of its duplicates and near duplicates in the training set
+    twin_distance: float | None  # to the nearest row of the cluster
+
+
+@dataclass(frozen=True)
+class Untested:
+    """What can be listed without a held-out set; none of it is evidence of memorization."""
+
+    rows: tuple[CopyingRow, ...]  # generated rows equal to a training row
+    closest: tuple[CopyingRow, ...]  # the closest pairs, one for each generated row, at most 100
+    training_rows: tuple[TrainingRow, ...]  # most often reproduced first
+
+
+@dataclass(frozen=True)
 class Copies:
     """The memorized training points: how many at least, and which.
 
@@ -91,13 +130,15 @@ class Copies:
     memorized_lower_bound: Count | None  # with confidence 1 - level; None where it is withheld
     fdr: float
     flagged_train: tuple[Count, ...]
-    pairs: tuple[CopiedPair, ...]  # closest first
-    share_of_generated: Share  # generated rows whose nearest real row is a flagged training row
+    pairs: tuple[CopiedPair, ...]  # closest first; with q_value > fdr: reproduced, not named
+    share_of_generated: Share  # of generated rows that copy a training row: len(rows) of them
     share_interval: Interval
     minimum_list_length: Count  # a shorter list cannot come out at this fdr and these sizes
     reproduced_train: Count  # rows with a generated row three times nearer than any other real row
     reproduced_heldout: Count  # the same for held-out rows: what chance alone does ("phantoms")
     reproduction_p_value: Share  # that G reproduces T no more often than T reproduces itself
+    rows: tuple[CopyingRow, ...] = ()  # every generated row that copies a training row
+    training_rows: tuple[TrainingRow, ...] = ()  # most often reproduced first
     withheld: str | None = None  # why bound, list and epsilon are not given
 
 
@@ -368,6 +409,19 @@ class AuditResult:
     sensitivity: Sensitivity | None = None
     trace: Trace | None = None  # of a verdict of the kind `traces`
     approximation: Approximation | None = None  # None: all neighbours are exact
+    untested: Untested | None = None  # None: there is a held-out set, and copies has the lists
+
+    @property
+    def copying_rows(self) -> tuple[CopyingRow, ...]:
+        """Every generated row that copies a training row; without a held-out set, equal ones."""
+        lists = self.copies or self.untested
+        return () if lists is None else lists.rows
+
+    @property
+    def training_rows(self) -> tuple[TrainingRow, ...]:
+        """The training rows that come back or have a twin, most often reproduced first."""
+        lists = self.copies or self.untested
+        return () if lists is None else lists.training_rows
 
     def options(self) -> dict[str, Any]:
         """Return the options of the audit that a report records, by name."""
@@ -375,16 +429,24 @@ class AuditResult:
         return top | {n: self.parameters[n] for n in options() if n in self.parameters}
 
     def outcomes(self) -> set[str]:
-        """Return the words that `--fail-on` knows and that hold: verdict, kind, "verbatim"."""
+        """Return the words that `--fail-on` knows and that hold.
+
+        Verdict and kind, "verbatim", and "unverified" where there was no held-out set.
+        """
         found: set[str] = {self.verdict, *([self.kind] if self.kind else [])}
+        if self.inputs["heldout"] is None:
+            found.add("unverified")
         return found | ({"verbatim"} if self.verbatim and self.verbatim.suspicious else set())
 
-    def to_rows(self, table: Literal["audit", "tests", "copies"] = "audit") -> list[dict[str, Any]]:
+    def to_rows(
+        self, table: Literal["audit", "tests", "copies", "copying", "training"] = "audit"
+    ) -> list[dict[str, Any]]:
         """Return flat dicts, as the data frames of pandas and polars take them.
 
         table: "audit", one row of everything that is one number, None where there is no value;
         "tests", a row for each statistic; "copies", a row for each copied training point, closest
-        first. Raises UsageError for another table.
+        first; "copying", a row for each generated row that copies one; "training", a row for each
+        training row that comes back or has a twin. Raises UsageError for another table.
         """
         if table == "audit":
             return [self._row()]
@@ -392,7 +454,13 @@ class AuditResult:
             return [asdict(test) for test in self.tests]
         if table == "copies":
             return [] if self.copies is None else [asdict(pair) for pair in self.copies.pairs]
-        raise UsageError(f'table must be "audit", "tests" or "copies", got {table!r}')
+        if table == "copying":
+            return [asdict(row) for row in self.copying_rows]
+        if table == "training":
+            return [asdict(row) for row in self.training_rows]
+        raise UsageError(
+            f'table must be "audit", "tests", "copies", "copying" or "training", got {table!r}'
+        )
 
     def _row(self) -> dict[str, Any]:
         copies, membership = self.copies, self.membership
@@ -432,6 +500,17 @@ class AuditResult:
     def to_html(self, path: str | Path) -> Path:
         """Write the self-contained report page to `path` and return it."""
         return Path(pages.call("AuditResult.to_html", self, path))
+
+    def plot(self) -> Any:
+        """Return the chart of the distances to the nearest generated row, train and held-out.
+
+        An altair chart, which notebooks show; UsageError without a held-out set.
+        """
+        return pages.call("AuditResult.plot", self)
+
+    def __str__(self) -> str:
+        """Return the summary that the command line prints."""
+        return str(pages.call("AuditResult.__str__", self))
 
     def _repr_html_(self) -> str:
         return str(pages.call("AuditResult._repr_html_", self))

@@ -9,6 +9,7 @@ import numpy as np
 
 from byheart.auditing.memory import Audit
 from byheart.auditing.result import InputSet
+from byheart.auditing.settings import Settings
 from byheart.distances.rows import Rows, Source
 from byheart.errors import InputError
 from byheart.samples import ArraySamples, Encoded, Samples, fingerprint, read
@@ -30,13 +31,17 @@ class Sets:
         train: Any,
         heldout: Any,
         generated: Any,
-        image_size: int | tuple[int, int] | None,
-        max_memory: int,
+        settings: Settings,
     ) -> Sets:
-        """Read the sets; what cannot be mapped has to fit into `max_memory` bytes together."""
+        """Read the sets; what cannot be mapped has to fit into `max_memory` bytes together.
+
+        Rows of tables are named by the column `id` where there is one.
+        """
 
         def load(source: Any, role: str, taken: int) -> Samples:
-            return read(source, role, image_size=image_size, max_memory=max_memory - taken)
+            room = settings.max_memory - taken
+            samples = read(source, role, image_size=settings.image_size, max_memory=room)
+            return samples if settings.id is None else samples.named_by(settings.id)
 
         first = load(train, "train", 0)
         second = None if heldout is None else load(heldout, "heldout", first.held)

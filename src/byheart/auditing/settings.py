@@ -22,6 +22,7 @@ METRICS = ("tables", "all")
 ENGINES = ("local", "ray")
 Function = TypeVar("Function", bound=Callable[..., Any])
 AT_THE_TOP = ("seed", "level", "fdr", "tolerance", "resolution", "permutations")
+_ALSO_CALLED = {"random_state": "seed", "random_seed": "seed", "alpha": "level"}  # elsewhere
 UNNAMED = "given as arrays"  # groups that no file or column names
 
 
@@ -66,6 +67,12 @@ def _columns(value: Any, name: str) -> tuple[str, ...]:
 def _flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def _words(value: Any, name: str) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        raise UsageError(f"{name} must be text, got {value!r}")
     return value
 
 
@@ -169,6 +176,13 @@ class Settings:
     ignore: tuple[str, ...] = _option(
         (), _columns, list, "Table column to leave out.", metavar="COLUMN", shown=list
     )
+    id: str | None = _option(
+        None,
+        _words,
+        str,
+        "Table column that names the rows: kept for display and export, not compared.",
+        metavar="COLUMN",
+    )
     image_size: int | tuple[int, int] | None = _option(
         None,
         _image_size,
@@ -212,6 +226,10 @@ class Settings:
         "further passes.",
         metavar="tables|all",
     )
+    title: str | None = _option(None, _words, str, "Title of the report.")
+    model_name: str | None = _option(
+        None, _words, str, "Name of the model, shown on the report.", metavar="NAME"
+    )
 
     def __post_init__(self) -> None:
         for name, option in options().items():
@@ -233,11 +251,21 @@ class Settings:
         call: the function that was called, for the message.
         """
         for name in given:
+            if name in _ALSO_CALLED:
+                raise UsageError(
+                    f"{call} calls {name} {_ALSO_CALLED[name]}: pass {_ALSO_CALLED[name]}="
+                    f"{given[name]!r}"
+                )
             if name not in options():
                 close = difflib.get_close_matches(name, options(), 1)
                 known = f"did you mean {close[0]}?" if close else f"it has {', '.join(options())}"
                 raise UsageError(f"{call} has no option {name!r}; {known}")
         return cls(**given)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The columns of a table that are not compared, beside those of groups."""
+        return self.ignore if self.id is None else tuple(dict.fromkeys((*self.ignore, self.id)))
 
     def recorded(self) -> dict[str, Any]:
         """Return the options that a report records, as JSON's own types."""

@@ -16,12 +16,14 @@ from byheart.auditing import (
     comparability,
     controls,
     copies,
+    copying,
     drift,
     evidence,
     family,
     planted,
     sensitivity,
     trace,
+    untested,
     verbatim,
     verdict,
 )
@@ -42,7 +44,7 @@ from byheart.auditing.streams import Streams
 from byheart.auditing.substitution import Substitution
 from byheart.auditing.table_scores import table_scores
 from byheart.auditing.verbatim import Values, VerbatimCount
-from byheart.distances.neighbours import TwoWay, on_engine
+from byheart.distances.neighbours import on_engine
 from byheart.distances.rows import Rows, held
 from byheart.progress import Progress, Watcher
 from byheart.samples import Encoded, Span
@@ -102,10 +104,13 @@ def _described(frame: AuditResult, settings: Settings, material: Material) -> Au
     )
     rng = np.random.default_rng(settings.seed)  # the only draws: no other stream to keep apart
     everyone = np.ones(len(train), bool)
+    listed = untested.find(search, material.sets)
     return replace(
         frame,
         metrics=search.metrics(settings.metrics, everyone, settings.level, rng),
         verbatim=verbatim.shown(verbatim.find(Values.of(train, None, search.generated))),
+        untested=listed,
+        evidence=evidence.untested(listed, search.distances, material.samples),
     )
 
 
@@ -138,12 +143,23 @@ def _tested(
     found = copies.find(
         points,
         pool,
-        TwoWay(exact.forward, distances.table.backward),
+        distances.table,
         equal,
         near,
         settings,
         streams.take("memorized_lower_bound"),
         (material.sets.train.row_name, material.sets.generated.row_name),
+    )
+    found = replace(
+        found,
+        training_rows=copying.training_rows(
+            found.rows,
+            found.flagged_train,
+            distances,
+            pool,
+            material.sets.train.row_name,
+            planted.GATE_NOISE * distances.scale,
+        ),
     )
     figures, cautions = membership(
         points.train_distance, points.heldout_distance, streams.take("membership"), level
@@ -176,6 +192,7 @@ def _tested(
             streams.take("delta"),
             level,
             made.shape[1],
+            test.delta if search.approximation is None else None,  # the curve is of the sample then
         ),
         copies=found,
         membership=figures,

@@ -16,6 +16,7 @@ from byheart.cli.audit import audit
 from byheart.cli.card import card
 from byheart.cli.compare import compare
 from byheart.cli.demo import demo
+from byheart.cli.filter import filter
 from byheart.cli.forecast import forecast
 from byheart.cli.reproduce import reproduce
 from byheart.cli.status import exit_status
@@ -57,6 +58,7 @@ for command in (
     audit,
     compare,
     card,
+    filter,
     verify,
     theory,
     forecast,

@@ -25,6 +25,7 @@ class FailOn(StrEnum):
     memorizes = "memorizes"
     inconclusive = "inconclusive"
     verbatim = "verbatim"
+    unverified = "unverified"
 
 
 @with_settings(options())
@@ -34,11 +35,12 @@ def audit(
     heldout: Annotated[
         str | None, typer.Option(help="Samples of the same origin that the model never saw.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path(
-        "byheart-report"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for report.json, report.html and the lists as CSV.")
+    ] = Path("byheart-report"),
     fail_on: Annotated[
-        list[FailOn] | None, typer.Option(help="Exit with 1 on this outcome.")
+        list[FailOn] | None,
+        typer.Option(help="Exit with 1 on this outcome; unverified: without a held-out set."),
     ] = None,
     examples: Annotated[
         bool, typer.Option(help="Show real values and file names in the report.")
@@ -66,16 +68,30 @@ def audit(
         echo((place / "report.json").read_text(encoding="utf-8"))
     else:
         tell(result if examples else without_examples(result), page)
-    if {*(fail_on or ())} & result.outcomes():
+    conditions = {*(fail_on or ())}
+    if result.inputs["heldout"] is None:
+        _warn_of_an_empty_gate(conditions - {"inconclusive", "unverified", "verbatim"})
+    if conditions & result.outcomes():
         raise typer.Exit(1)
 
 
+def _warn_of_an_empty_gate(conditions: set[FailOn]) -> None:
+    for condition in sorted(conditions):
+        typer.echo(
+            f"byheart: warning: --fail-on {condition} cannot fail without a held-out set: nothing "
+            "was tested; add --fail-on unverified, or pass --heldout",
+            err=True,
+        )
+
+
 def write(result: AuditResult, place: Path, *, examples: bool) -> Path:
-    """Write report.json and report.html, and return the page."""
+    """Write report.json, report.html and the lists as CSV, and return the page."""
     from byheart.report.document import write_json
+    from byheart.report.lists import write_lists
     from byheart.report.page import write_html
 
     write_json(result, place / "report.json", examples=examples)
+    write_lists(result, place, examples=examples)
     return write_html(result, place / "report.html", examples=examples)
 
 

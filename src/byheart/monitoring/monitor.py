@@ -111,7 +111,7 @@ class MemorizationMonitor:
         for real in (self._train, self._heldout):
             _require_rows(real)
         self._grouping = Grouping.of(settings.groups, self._train, self._heldout)
-        self._ignore = (*settings.ignore, *self._grouping.columns)
+        self._ignore = (*settings.left_out, *self._grouping.columns)
         # Whether the two fit together should be known before training, not at the first look.
         encode(self._train, None, self._heldout, ignore=self._ignore)
         self._known: _Known | None = None  # until the first look

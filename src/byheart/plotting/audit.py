@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def delta_chart(curve: DeltaCurve, form: Literal["kl", "l2"] = "kl") -> altair.LayerChart:
-    """Return Delta over bandwidth with its interval as a band and a line at zero.
+    """Return Delta over bandwidth with its interval, and the band in which chance keeps it.
 
     `curve` holds one form of the relative distance (theory, section 4): in nats for `form="kl"`,
     in units of the pooled overlap for `form="l2"`. Below zero the generated samples lie nearer to
-    the training set.
+    the training set; only below the band of random relabellings, nearer than chance explains.
 
     >>> from byheart.auditing.result import DeltaCurve
     >>> curve = DeltaCurve((0.5, 1.0), (-0.4, -0.1), ((-0.5, -0.3), (-0.2, 0.0)))
@@ -54,7 +54,16 @@ def delta_chart(curve: DeltaCurve, form: Literal["kl", "l2"] = "kl") -> altair.L
         alt.Tooltip(f"{name}:Q", format=".3g") for name in ("bandwidth", "delta", "low", "high")
     ]
     base = alt.Chart(alt.InlineData(values=rows))
+    chance = [
+        {"bandwidth": b, "low": low, "high": high}
+        for b, (low, high) in zip(curve.bandwidths, curve.null, strict=False)
+    ]
     layers = [
+        alt.Chart(alt.InlineData(values=chance))
+        .mark_area(color=COLOURS["muted"], opacity=0.22)
+        .encode(x=x, y=alt.Y("low:Q", title=f"Delta ({unit})"), y2="high:Q")
+    ] * bool(chance)
+    layers += [
         base.mark_area(color=COLOURS["train"], opacity=0.18).encode(
             x=x, y=alt.Y("low:Q", title=f"Delta ({unit})"), y2="high:Q"
         ),
@@ -64,15 +73,45 @@ def delta_chart(curve: DeltaCurve, form: Literal["kl", "l2"] = "kl") -> altair.L
             x=x, y=y, tooltip=tips
         ),
     ]
-    below = sum(row["high"] < 0 for row in rows)
     return styled(
         layers,
         f"Relative distance Delta, {form.upper()} form",
-        "Below the dashed line at 0 the samples lie nearer to train than to held-out: "
-        "memorization. On the line is good. Band: bootstrap interval.",
-        f"Delta over {len(rows)} bandwidths; its whole interval is below zero at {below} of them."
+        _delta_caption(curve),
+        f"Delta over {len(rows)} bandwidths. {_delta_caption(curve)}"
         + (f" Values from {span([row['delta'] for row in rows])} {unit}." if rows else ""),
     )
+
+
+def _delta_caption(curve: DeltaCurve) -> str:
+    """Say what the curve shows, measured by what random relabelling does to it."""
+    if not curve.null:
+        return (
+            "Around 0 is good. Below it the samples lie nearer to train than to held-out; whether "
+            "that is more than chance, and so memorization, is not drawn here: the p-value says "
+            "so. Band: bootstrap interval."
+        )
+    below, above = (
+        sum(sign * v > sign * band[end] for v, band in zip(curve.values, curve.null, strict=True))
+        for sign, end in ((-1, 0), (1, 1))
+    )
+    count = len(curve.values)
+    if below:
+        told = (
+            f"At {below} of {count} bandwidths it lies below the grey band, in which random "
+            "relabelling keeps it: memorization. Within that band is good."
+        )
+    elif above:
+        told = (
+            f"At {above} of {count} bandwidths it lies above the grey band, in which random "
+            "relabelling keeps it: nearer to held-out than chance explains, which is no "
+            "memorization but not good either: see the controls."
+        )
+    else:
+        told = (
+            "It stays within the grey band, in which random relabelling keeps it. That is good: "
+            "no sign of memorization, on whichever side of 0 it runs."
+        )
+    return told + " Coloured band: bootstrap interval."
 
 
 def distance_chart(train: ArrayLike, heldout: ArrayLike) -> altair.LayerChart:

@@ -7,7 +7,7 @@ import shlex
 
 from byheart.auditing.result import AuditResult, Controls
 from byheart.auditing.verdict import heldout_needed
-from byheart.report.wording import noun, percent
+from byheart.report.wording import noun, percent, row_noun
 
 REACHABLE = 9  # more held-out rows than this multiple of the training rows are not asked for
 
@@ -28,19 +28,32 @@ def _after_copies(result: AuditResult) -> tuple[str, ...]:
     copies, rows = result.copies, noun(result)
     if copies and copies.flagged_train:
         steps.append(
-            f"Look at the {len(copies.flagged_train):,} named training {rows} (copies.pairs in "
-            f"report.json has all): dropping the {percent(copies.share_of_generated)} of samples "
-            "that copy them cleans these samples, not the model."
+            f"Look at the {len(copies.flagged_train):,} named training {rows} (training_rows.csv)."
         )
     elif copies and copies.memorized_lower_bound:
         steps += _to_name_them(result)
-    return (*steps, _deduplicate(result), *_train_otherwise(result))
+    return (*steps, *_drop(result), _deduplicate(result), *_train_otherwise(result))
+
+
+def _drop(result: AuditResult) -> list[str]:
+    """Say how to leave out the rows that copy, and what that does not do."""
+    dropped, generated = len(result.copying_rows), result.inputs["generated"]
+    if not dropped:
+        return []
+    path = generated.path if generated else None
+    source = shlex.quote(path) if path else "SAMPLES"
+    return [
+        f"Drop the {dropped:,} generated {row_noun(result)} of copies.csv: byheart filter "
+        f"report.json --generated {source} --out CLEAN. That cleans these samples, not the model; "
+        "to be certified they have to be audited on new held-out rows."
+    ]
 
 
 def _after_traces(result: AuditResult) -> tuple[str, ...]:
     return (
         f"Treat the samples as derived from the training {noun(result)}: this is a privacy matter "
         "first.",
+        *_drop(result),
         *_train_otherwise(result),
         _deduplicate(result),
         *_to_name_them(result),
@@ -67,7 +80,8 @@ def _after_no_verdict(result: AuditResult) -> tuple[str, ...]:
     last = "Until then, treat the model as not cleared."
     train, heldout = result.inputs["train"], result.inputs.get("heldout")
     if heldout is None:
-        steps = ["Set rows aside at random before training: the model must never see them."]
+        steps = _drop(result)
+        steps += ["Set rows aside at random before training: the model must never see them."]
         if train:
             steps.append(
                 f"As many as you train on are best, {train.rows:,} here. With fewer than "

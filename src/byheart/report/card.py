@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from byheart.auditing.judgement import judge
 from byheart.auditing.result import AuditResult
 from byheart.escapes import visible
 from byheart.report.document import read_json
 from byheart.report.wording import (
     bound,
     command,
-    failed_controls,
+    controls,
+    copying,
     figure,
     headline,
     interval,
@@ -44,10 +46,10 @@ def model_card(path: str | Path) -> str:
     """
     result = read_json(path)
     sha = {role: entry.sha256[:12] for role, entry in result.inputs.items() if entry}
-    head = headline(result)
+    head, model = headline(result), result.parameters.get("model_name")
     found = head.sentence.replace(" your ", " the ")  # a card speaks to the model's users
     lines = [
-        "## Memorization audit",
+        "## Memorization audit" + (f" of {escape(str(model))}" if model else ""),
         "",
         f"**{head.word}**: {escape(found)} {escape(head.reason)}",
         "",
@@ -100,16 +102,14 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
     confidence = f"{percent(1 - result.level)} confidence"
     rows = [("p-value", p_value(result.p_value), f"exact; level {result.level:g}")]
     if result.copies:
-        copies = result.copies
         rows += [
             ("Memorized training points", bound(result), confidence),
             ("Training points named", named(result), "of the training set"),
-            (
-                "Samples that copy them",
-                percent(copies.share_of_generated),
-                interval(copies.share_interval, in_percent=True),
-            ),
         ]
+    listed = copying(result)
+    if listed:
+        ends = result.copies.share_interval if result.copies else None
+        rows.append(("Generated rows", listed, interval(ends, in_percent=True)))
     extra = (
         ("Verbatim rows", verbatim(result), "equal in every value"),
         ("Size of the trace", trace(result), "descriptive"),
@@ -144,7 +144,7 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
                 "in 95% of audits",
             )
         )
-        rows.append(("Controls", ", ".join(failed_controls(result)) or "all passed", "see report"))
+        rows.append(("Controls", controls(judge(result)), "see report"))
     rows += [
         (name.replace("_", " "), figure(metric.value), interval(metric.interval))
         for name, metric in result.metrics.items()

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from byheart.auditing.judgement import Judgement, judge
 from byheart.auditing.result import AuditResult, InputSet
 from byheart.errors import UsageError
 from byheart.escapes import visible
 from byheart.intervals import Interval
 from byheart.report.document import printable, read_json
 from byheart.report.schema import Report
-from byheart.report.wording import failed_controls
 
 HASH = 12  # signs of a hash that are shown
 
@@ -43,7 +43,9 @@ class Entry:
     delta_interval: Interval | None
     delta_bandwidth: float | None
     minimum_detectable_rate: float | None
-    failed_controls: tuple[str, ...] | None
+    named: int | None
+    copying_rows: int | None
+    controls: tuple[Judgement, ...]  # empty: no held-out set
     reason: str
 
 
@@ -114,7 +116,9 @@ def _entry(name: str, path: Path, result: Report) -> Entry:
         minimum_detectable_rate=(
             result.controls.minimum_detectable_rate if result.controls else None
         ),
-        failed_controls=tuple(failed_controls(result)) if result.controls else None,
+        named=len(result.copies.flagged_train) if result.copies else None,
+        copying_rows=len(result.copying_rows) if result.copies or result.untested else None,
+        controls=judge(result),
         reason=result.reason,
     )
 

@@ -16,8 +16,8 @@ from byheart.report.html import environment, figure
 from byheart.report.screen import console, shown
 from byheart.report.script import POLICY, script
 from byheart.report.terminal import STYLES
+from byheart.report.wording import controls, interval, p_value, percent
 from byheart.report.wording import figure as number
-from byheart.report.wording import interval, p_value, percent
 
 if TYPE_CHECKING:
     import altair
@@ -27,6 +27,8 @@ HEADINGS = (
     "Verdict",
     "p-value",
     "Memorized, at least",
+    "Named",
+    "Copying rows",
     "Membership AUC",
     "Delta",
     "Smallest share seen",
@@ -89,10 +91,12 @@ def rows(comparison: Comparison) -> list[tuple[str, ...]]:
             entry.verdict + (f" ({entry.kind})" if entry.kind else ""),
             p_value(entry.p_value),
             _bound(entry),
+            number(entry.named),
+            number(entry.copying_rows),
             _with_interval(percent(entry.auc), interval(entry.auc_interval, in_percent=True)),
             _with_interval(number(entry.delta), interval(entry.delta_interval)),
             percent(entry.minimum_detectable_rate),
-            _controls(entry),
+            controls(entry.controls) or "none",
             f"{entry.train_rows:,}, {number(entry.heldout_rows)}, {entry.generated_rows:,}",
         )
         for entry in comparison.entries
@@ -158,8 +162,8 @@ def _charts(comparison: Comparison) -> list[tuple[str, altair.LayerChart]]:
         [entry.delta for entry in entries],
         [entry.delta_interval for entry in entries],
         title="Relative distance Delta, KL form",
-        subtitle="Left of the dashed line at 0 means memorization. At the middle bandwidth of "
-        "each report.",
+        subtitle="Left of 0 the samples lie nearer to train; whether by more than chance, each "
+        "report says. At its middle bandwidth.",
         unit="Delta (nats)",
         reference=0.0,
     )
@@ -175,12 +179,6 @@ def _bound(entry: Entry) -> str:
 
 def _with_interval(value: str, ends: str) -> str:
     return value if ends == "–" else f"{value} [{ends}]"
-
-
-def _controls(entry: Entry) -> str:
-    if entry.failed_controls is None:
-        return "none"
-    return ", ".join(f"{name} failed" for name in entry.failed_controls) or "all passed"
 
 
 def _only(entries: Sequence[Entry]) -> str:

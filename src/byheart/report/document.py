@@ -21,7 +21,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from byheart._version import __version__
-from byheart.auditing.result import AuditResult
+from byheart.auditing.judgement import judge
+from byheart.auditing.result import AuditResult, CopyingRow, TrainingRow, Untested
 from byheart.errors import InputError, UsageError
 from byheart.files import content, replacing
 from byheart.report.schema import KEYS, REPORT, SCHEMA_VERSION, UPGRADES, Report
@@ -42,10 +43,11 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
         for entry in plain["inputs"].values():
             if entry and entry["path"] is not None:
                 entry["path"] = _relative(entry["path"], folder)
-    header = {
+    header: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "byheart_version": __version__,
         "created": timestamp(),
+        "judgements": _plain(judge(result)),
     }
     return REPORT.validate_python({**plain, **header})
 
@@ -53,8 +55,9 @@ def to_report(result: AuditResult, folder: Path | None = None, *, examples: bool
 def to_plain(report: Report) -> dict[str, Any]:
     """Return `report` in JSON's own types, its keys in the order of the file."""
     plain = {key: _plain(getattr(report, key)) for key in KEYS}
-    if report.approximation is None:
-        del plain["approximation"]  # left out when all neighbours are exact
+    for name in ("approximation", "untested"):
+        if plain[name] is None:  # left out of an exact audit, and of one with a held-out set
+            del plain[name]
     return plain
 
 
@@ -65,10 +68,11 @@ def without_examples(result: AuditResult) -> AuditResult:
     warnings becomes "(withheld)", and so does every column's name in the warnings. The paths of
     the three sets stay, and row numbers.
     """
-    evidence, copies = result.evidence, result.copies
+    evidence, copies, untested = result.evidence, result.copies, result.untested
+    controls = result.controls
     named = {
         key: result.parameters[key]
-        for key in ("columns", "ignore", "groups")
+        for key in ("columns", "ignore", "groups", "id")
         if result.parameters.get(key)
     }
     names = [*(evidence.columns if evidence else ()), *_names(list(named.values()))]
@@ -84,10 +88,35 @@ def without_examples(result: AuditResult) -> AuditResult:
                 dataclasses.replace(pair, train_name=None, generated_name=None)
                 for pair in copies.pairs
             ),
+            rows=_unnamed(copies.rows),
+            training_rows=_nameless(copies.training_rows),
+        ),
+        controls=controls
+        and dataclasses.replace(
+            controls,
+            comparability=dataclasses.replace(
+                controls.comparability,
+                cause=controls.comparability.cause
+                and _redacted(controls.comparability.cause, names),
+            ),
+        ),
+        untested=untested
+        and Untested(
+            _unnamed(untested.rows),
+            _unnamed(untested.closest),
+            _nameless(untested.training_rows),
         ),
         evidence=evidence
         and dataclasses.replace(evidence, columns=(), train_matches=(), heldout_matches=()),
     )
+
+
+def _unnamed(rows: tuple[CopyingRow, ...]) -> tuple[CopyingRow, ...]:
+    return tuple(dataclasses.replace(r, train_name=None, generated_name=None) for r in rows)
+
+
+def _nameless(rows: tuple[TrainingRow, ...]) -> tuple[TrainingRow, ...]:
+    return tuple(dataclasses.replace(row, train_name=None) for row in rows)
 
 
 def _names(value: Any) -> list[str]:

@@ -6,16 +6,20 @@ into the block of JSON of `report.script`.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart._version import __version__
-from byheart.auditing.result import AuditResult, Evidence
+from byheart.auditing.judgement import judge
+from byheart.auditing.result import AuditResult, CopyingRow, Evidence
+from byheart.errors import UsageError
 from byheart.report import gallery, wording
 from byheart.report.advice import next_steps
 from byheart.report.document import timestamp, without_examples, write_text
 from byheart.report.html import environment, figure
+from byheart.report.lists import lists
 from byheart.report.script import POLICY, script
 
 if TYPE_CHECKING:
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
 SHOWN_AT_ONCE = 6  # pairs of a side before "more"
 SHOWN = 24  # pairs of a side at most
 TESTS_SHOWN = 8  # the weighted statistics and Delta, which stand first
-LISTED = 200  # named rows at most; report.json has all
+LISTED = 200  # rows of a list at most; the files have all
+DOWNLOADED = 1_000_000  # bytes of a list within the page at most
 
 
 def write_html(result: AuditResult, path: str | Path, *, examples: bool = True) -> Path:
@@ -40,7 +45,20 @@ def write_html(result: AuditResult, path: str | Path, *, examples: bool = True) 
 def summary_html(result: AuditResult) -> str:
     """Return a small card for notebooks: verdict, number, sentence, p-value; escaped."""
     template = environment().get_template("summary.html")
-    return template.render(head=wording.headline(result), facts=_facts(result)[:3])
+    return template.render(
+        head=wording.headline(result), facts=_facts(result)[:3], next=next_steps(result)[0]
+    )
+
+
+def main_chart(result: AuditResult) -> altair.LayerChart:
+    """Return the chart of the distances to the nearest generated row, train and held-out."""
+    drawn = dict(_charts(result))
+    if "distances" not in drawn:
+        raise UsageError(
+            "there is nothing to plot: the audit had no held-out set, or it was read from a "
+            "report, which keeps no distances"
+        )
+    return drawn["distances"]
 
 
 def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
@@ -57,6 +75,9 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
         "result": result,
         "head": wording.headline(result),
         "steps": next_steps(result),
+        "title": result.parameters.get("title"),
+        "model": result.parameters.get("model_name"),
+        "glossary": wording.GLOSSARY,
         "facts": _facts(result),
         "nouns": wording.noun(result),
         "examples": examples,
@@ -64,7 +85,11 @@ def _context(result: AuditResult, *, examples: bool) -> dict[str, Any]:
         "sides": sides,
         "shown": SHOWN_AT_ONCE,
         "tests_shown": TESTS_SHOWN,
-        "listed": result.copies.pairs[:LISTED] if result.copies and examples else (),
+        "remarks": {name: wording.remark(name, m.value) for name, m in result.metrics.items()},
+        "copying": wording.copying(result),
+        "untested": wording.UNTESTED if result.untested else None,
+        "downloads": _downloads(result),
+        "tables": _lists(result) if examples else [],
         "charts": [figure(name, chart) for name, chart in drawn],
         "power": [figure(name, chart) for name, chart in power],
         "script": live,
@@ -98,9 +123,9 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
         if result.kind == "copies":
             facts.append(
                 (
-                    "Samples that copy them",
-                    wording.percent(copies.share_of_generated),
-                    f"interval {wording.interval(copies.share_interval, in_percent=True)}",
+                    f"Generated {wording.row_noun(result)} that copy",
+                    f"{len(copies.rows):,}",
+                    f"{wording.percent(copies.share_of_generated)} of them",
                 )
             )
         shown = "withheld" if copies.withheld else f"{len(copies.flagged_train):,}"
@@ -128,9 +153,81 @@ def _facts(result: AuditResult) -> list[tuple[str, str, str]]:
     return facts
 
 
+def _downloads(result: AuditResult) -> list[tuple[str, str]]:
+    """Return name and data URI of the lists that are not empty and fit into the page."""
+    return [
+        (name, "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii"))
+        for name, text in ((n, t.encode("utf-8")) for n, t in lists(result).items())
+        if text.count(b"\n") > 1 and len(text) <= DOWNLOADED
+    ]
+
+
+def _lists(result: AuditResult) -> list[dict[str, Any]]:
+    """Return the lists of the page: copying rows, training rows, and without a test the closest."""
+    many, one = wording.row_noun(result), wording.row_noun(result, 1)
+    figure = wording.figure
+
+    def copying(rows: tuple[CopyingRow, ...], title: str, note: str) -> dict[str, Any]:
+        return {
+            "title": title,
+            "whole": len(rows),
+            "headings": ("Generated", "Training", "Distance", "Equal", "Times reproduced", "q"),
+            "rows": [
+                (
+                    row.generated_name or f"row {row.generated_index}",
+                    row.train_name or f"row {row.train_index}",
+                    figure(row.distance),
+                    "yes" if row.verbatim else "no",
+                    figure(row.times_reproduced),
+                    figure(row.q_value),
+                )
+                for row in rows[:LISTED]
+            ],
+            "note": note,
+        }
+
+    drawn = [
+        copying(
+            result.copying_rows,
+            f"generated {many} that copy a training {one}",
+            f"Closest first. copies.csv and report.json have all. A training {one} is named if its "
+            f"q is at most {figure(result.fdr)}.",
+        )
+    ]
+    if result.untested:
+        note = f"One pair for each generated {one}; closest_pairs.csv. {wording.UNTESTED}"
+        drawn = [
+            copying(
+                result.copying_rows, f"generated {many} equal to a training {one}", "copies.csv"
+            ),
+            copying(result.untested.closest, "closest pairs", note),
+        ]
+    rows = result.training_rows
+    training = {
+        "title": f"training {many} that are named, copied or have a twin",
+        "whole": len(rows),
+        "headings": ("Training", "Named", "Times reproduced", "Distance", "Cluster", "Twin at"),
+        "rows": [
+            (
+                row.train_name or f"row {row.train_index}",
+                "yes" if row.named else "no",
+                figure(row.times_reproduced),
+                figure(row.distance),
+                figure(row.cluster),
+                figure(row.twin_distance),
+            )
+            for row in rows[:LISTED]
+        ],
+        "note": f"Most often reproduced first; training_rows.csv has all. A cluster holds "
+        f"duplicates and near duplicates within the training set: {many} that stand there more "
+        "than once are learned first.",
+    }
+    return [table for table in (*drawn, training) if table["whole"]]
+
+
 def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
     real = wording.noun(result)
-    return [
+    sides = [
         {
             "name": "train",
             "title": f"Closest to training {real}",
@@ -146,6 +243,7 @@ def _sides(result: AuditResult, evidence: Evidence) -> list[dict[str, Any]]:
             "pairs": gallery.pairs(evidence, "heldout", SHOWN),
         },
     ]
+    return sides if result.untested is None else sides[:1]
 
 
 def _charts(result: AuditResult) -> list[tuple[str, altair.LayerChart]]:
@@ -173,74 +271,55 @@ def _power(result: AuditResult) -> list[tuple[str, altair.LayerChart]]:
     return [("power", plotting.power_chart(result.controls.planted, result.resolution))]
 
 
-def _controls(result: AuditResult) -> list[dict[str, Any]]:
+NOTES = {
+    "comparability": "Median distance from a generated row to its nearest real row, over that "
+    "between two real rows at random. A re-encoding counts only if it brings the samples to the data.",
+    "exchangeability": "Do train and held-out look like one random split? It ought not to alarm: "
+    "p above its level.",
+    "role_swap": "The same audit with train and held-out exchanged. It ought not to alarm: p above "
+    "its level.",
+    "independence": "A model that reproduces held-out rows was probably trained on them.",
+    "planted": "Generated rows give way to noisy copies of real rows under random labels: what would "
+    "the audit have seen?",
+    "duplicates": "Kept, for dropping them would bias the test; they only cost power.",
+}
+STATES = {
+    "passed": "✓ passed",
+    "failed": "✗ failed",
+    "not needed": "– not needed for this verdict",
+    "shown": "· shown",
+}
+
+
+def _controls(result: AuditResult) -> list[dict[str, str]]:
     held = result.controls
     if held is None:
         return []
-    rate = held.minimum_detectable_rate
-    found = held.duplicates.count
-    alarm = "It ought not to alarm: p above its level."
-    rows: list[tuple[str, bool | None, str, str]] = [
-        (
-            "Scale of the generated samples",
-            held.comparability.passed,
-            f"{held.comparability.distance_ratio:.3g} × the distance between random real rows, "
-            f"limit {held.comparability.limit:.3g}"
-            + (f"; they seem to be {held.comparability.cause}" if held.comparability.cause else ""),
-            "Median distance from a generated row to its nearest real row, over that between two "
-            "real rows at random. A re-encoding counts only if it brings the samples to the data.",
-        ),
-        (
-            "Exchangeability",
-            held.exchangeability.passed,
-            f"p = {wording.p_value(held.exchangeability.p_value)}",
-            f"Do train and held-out look like one random split? {alarm}",
-        ),
-        (
-            "Role swap",
-            held.role_swap.passed,
-            f"p = {wording.p_value(held.role_swap.p_value)}",
-            f"The same audit with train and held-out exchanged. {alarm}",
-        ),
-        (
-            "Held-out independence",
-            held.independence.passed,
-            f"{wording.percent(held.independence.generated_share)} of generated and "
-            f"{wording.percent(held.independence.train_share)} of training rows reproduce a "
-            f"held-out row, p = {wording.p_value(held.independence.p_value)}",
-            "A model that reproduces held-out rows was probably trained on them.",
-        ),
-        (
-            "Planted copies",
-            rate is not None and rate <= result.resolution,
-            "smallest share found in 95% of repeats: "
-            + (wording.percent(rate) if rate is not None else "none")
-            + f", needed to clear a model: {wording.percent(result.resolution)}",
-            "Copies of held-out rows are planted with the roles exchanged: what would the audit "
-            "have seen?",
-        ),
-        (
-            "Duplicates",
-            None,
-            f"{found:,} rows stand in both sets" if found else "no row stands in both sets",
-            "Kept, for dropping them would bias the test; they only cost power."
-            + _duplicate_pairs(held.duplicates.pairs),
-        ),
+    rows = [
+        {
+            "title": one.name[:1].upper() + one.name[1:],
+            "state": one.state,
+            "word": STATES[one.state],
+            "value": one.value,
+            "note": NOTES.get(one.control, ""),
+        }
+        for one in judge(result)
     ]
+    rows[-1]["note"] += _duplicate_pairs(held.duplicates.pairs)
     if result.approximation is not None:
         rows.append(
-            (
-                "Approximate search",
-                None,
-                wording.recall(result.approximation),
-                "Distances are exact, but a nearer row may have been missed. No p-value, list or "
-                "bound is wrong by that; copies may be missed. Computed exactly, on the sample: "
-                + _names(result.approximation.sampled)
-                + f". Withheld: {_names(result.approximation.withheld)}.",
-            )
+            {
+                "title": "Approximate search",
+                "state": "shown",
+                "word": STATES["shown"],
+                "value": wording.recall(result.approximation),
+                "note": "Distances are exact, but a nearer row may have been missed. No p-value, "
+                "list or bound is wrong by that; copies may be missed. Computed exactly, on the "
+                f"sample: {_names(result.approximation.sampled)}. Withheld: "
+                f"{_names(result.approximation.withheld)}.",
+            }
         )
-    names = ("title", "passed", "value", "note")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return rows
 
 
 def _names(keys: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
+from byheart.auditing.judgement import Judgement
 from byheart.auditing.result import AuditResult, InputSet
 from byheart.auditing.settings import options
 
@@ -60,13 +61,14 @@ class Report(AuditResult):
     ]
     parameters: Annotated[Mapping[str, JsonValue], AfterValidator(_with_options)]
     environment: Mapping[str, JsonValue]
+    judgements: tuple[Judgement, ...] = ()
     evidence: None = field(default=None, init=False, repr=False, compare=False)
 
 
 REPORT = TypeAdapter(Report)
 _HEADER = ("schema_version", "byheart_version", "created")
 _RESULT = tuple(f.name for f in fields(AuditResult) if f.name != "evidence")
-KEYS = (*_HEADER, *_RESULT)  # in the order of the file
+KEYS = (*_HEADER, *_RESULT, "judgements")  # in the order of the file
 
 
 def _from_1(plain: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The one script of a page: Vega and the few lines that put charts into the place of drawings.
+"""The one script of a page: Vega, the few lines that put charts into the place of drawings, and
+those that find, sort and enlarge pairs.
 
 The specifications stand in a block of JSON, which no browser runs, with every `<` written as
 an escape, so no text of the data can close it. The script itself is the same in every page; the
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-START = Path(__file__).with_name("templates") / "charts.js"
+PARTS = [Path(__file__).with_name("templates") / name for name in ("charts.js", "pairs.js")]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _code() -> tuple[str, str]:
     """Return the code, in a scope of its own, and its hash in base64."""
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle(START.read_text("utf-8"))
+    bundle = vl_convert.javascript_bundle("\n".join(part.read_text("utf-8") for part in PARTS))
     # Inside of strings and expressions, the only places for it, this means the same.
     bundle = re.sub(r"<(?=/script|!--)", r"\\x3c", bundle, flags=re.IGNORECASE)
     code = "(() => {\n" + bundle.replace("\r", "") + "\n})();"

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from byheart.auditing.judgement import judge
 from byheart.auditing.result import AuditResult
 from byheart.report.advice import next_steps
 from byheart.report.screen import console, shown
-from byheart.report.wording import bound, headline, named, odds, recall, trace, verbatim
+from byheart.report.wording import (
+    bound,
+    controls,
+    copying,
+    headline,
+    named,
+    odds,
+    recall,
+    trace,
+    verbatim,
+)
 
 STYLES = {"memorizes": "bold red", "generalizes": "bold green", "inconclusive": "bold yellow"}
 
@@ -15,20 +26,30 @@ STYLES = {"memorizes": "bold red", "generalizes": "bold green", "inconclusive": 
 def render(result: AuditResult, page: Path, title: str | None = None) -> None:
     """Print verdict, number, figures, evidence, the next step and where the report is."""
     screen = console()
-    line = shown(f"{title}: " if title else "")
-    line.append_text(shown(result.verdict, STYLES[result.verdict]))
-    if result.kind:
-        line.append_text(shown(f" ({result.kind})"))
-    screen.print(line)
-    screen.print(shown(f"  {headline(result).sentence}", "bold"))
-    if result.verdict == "inconclusive":  # otherwise the lines below say the same
-        screen.print(shown(f"  {result.reason}"))
-    for text in [*figures(result), *_evidence(result)]:
-        screen.print(shown(f"  {text}"))
-    for warning in result.warnings:
-        screen.print(shown(f"  note: {warning}", "dim"))
-    screen.print(shown(f"  next: {next_steps(result)[0]}"))
+    opening, *lines = summary(result, title).splitlines()
+    name, word, rest = opening.partition(result.verdict)
+    first = shown(name)
+    first.append_text(shown(word, STYLES[result.verdict]))
+    first.append_text(shown(rest))
+    screen.print(first)
+    screen.print(shown(lines[0], "bold"))
+    for line in lines[1:]:
+        screen.print(shown(line, "dim" if line.startswith("  note: ") else ""))
     screen.print(shown(f"  report: {page}"))
+
+
+def summary(result: AuditResult, title: str | None = None) -> str:
+    """Return verdict, number, figures, evidence and the next step, a line each."""
+    named = title or result.parameters.get("title") or result.parameters.get("model_name")
+    kind = f" ({result.kind})" if result.kind else ""
+    lines = [headline(result).sentence]
+    if result.verdict == "inconclusive":  # otherwise the lines below say the same
+        lines.append(result.reason)
+    lines += [*figures(result), *_evidence(result)]
+    lines += [f"note: {warning}" for warning in result.warnings]
+    lines.append(f"next: {next_steps(result)[0]}")
+    opening = (f"{named}: " if named else "") + result.verdict + kind
+    return "\n".join([opening, *(f"  {' '.join(line.split())}" for line in lines)])
 
 
 def figures(result: AuditResult) -> list[str]:
@@ -43,6 +64,9 @@ def figures(result: AuditResult) -> list[str]:
         lines.append(f"verbatim: {verbatim(result)}")
     if result.copies is not None:
         lines.append(f"memorized training points: {bound(result)}, {named(result)}")
+    listed = copying(result)
+    if listed is not None:
+        lines.append(listed)
     if result.sensitivity is not None and result.verdict == "memorizes":
         lines.append(f"odds of membership that this survives: {odds(result)[0]}")
     if result.trace is not None:
@@ -56,6 +80,9 @@ def figures(result: AuditResult) -> list[str]:
         rate = result.controls.minimum_detectable_rate
         seen = "none" if rate is None else f"{rate:.2%} of the training set"
         lines.append(f"smallest share of copies that 95% of audits would have found: {seen}")
+    judged = controls(judge(result))
+    if judged:
+        lines.append(f"controls: {judged}")
     return lines
 
 

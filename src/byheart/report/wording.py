@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from byheart.auditing.judgement import Judgement, judge
 from byheart.auditing.result import Approximation, AuditResult
 from byheart.auditing.settings import UNNAMED, options, repeated
 from byheart.report.document import printable
 from byheart.samples.tables import is_number
 
 LISTED = 24  # items of a list among the parameters; report.json has them all
+UNTESTED = (
+    "Without a held-out set none of this is tested. An equal row is a fact that its owner may act "
+    "on; that a pair is close says nothing alone: any good model of these data comes close to some "
+    "rows, and held-out rows would show how close."
+)
+GLOSSARY = (  # anchor, term, meaning
+    ("named", "named", "A training point on a list of which at most the stated share is false, in "
+     "expectation: the generated samples come nearer to it than to all but a few held-out points."),
+    ("q", "q", "The smallest false discovery rate at which a training point would be named."),
+    ("copy", "copies a training row", "A generated row that is equal to a training row, or so "
+     "close that this pair alone would have put the training row on the list."),
+    ("verbatim", "verbatim", "Equal in every compared value."),
+    ("trace", "trace", "Samples that lean on training points more than chance explains, though "
+     "none of these has to be reproduced. The lower bound counts points that left one."),
+    ("phantom", "phantom", "A held-out row that the samples come close to by chance: the yardstick "
+     "for training rows."),
+    ("p", "p-value", "How often random relabelling of train and held-out comes as close to the "
+     "samples as the real training set does. Exact, whatever the model's quality."),
+    ("share", "smallest detectable share", "The smallest share of copied training points that this "
+     "audit finds in 95 of 100 repeats, measured by planting copies."),
+    ("auc", "AUC", "How well closeness to a sample tells training from held-out points: 50% is a "
+     "guess, 100% is always right."),
+    ("epsilon", "epsilon", "A lower bound on the privacy loss that this attack shows; 0 proves "
+     "nothing."),
+    ("delta", "Delta", "The relative distance of arXiv 2411.17807: how much nearer the samples lie "
+     "to held-out (above 0) or to training points (below 0), at each bandwidth."),
+    ("berk-jones", "Berk–Jones", "A statistic that looks for too many training points among the "
+     "closest ones, wherever it is plainest: good at few, close copies."),
+    ("savage", "Savage scores", "Ranks weighted to the closest end: good at many, looser traces."),
+    ("cluster", "cluster", "Training rows that are duplicates or near duplicates of each other. "
+     "Rows that stand there more than once are learned first."),
+)  # fmt: skip
 SIGNS = {"memorizes": "▲", "generalizes": "●", "inconclusive": "◆"}
 
+_INFINITE = math.inf
+_REMARKS = (  # metric, from, to, what it warns of
+    ("coverage", 0.0, 0.1, "low: most real rows have no generated row near them"),
+    ("recall", 0.0, 0.1, "low: most real rows lie outside of what the samples cover"),
+    ("precision", 0.0, 0.1, "low: most samples lie where no real rows do"),
+    ("authenticity", 0.0, 0.1, "low: most samples lie nearer to a training row than its next does"),
+    ("c_t", 3.0, _INFINITE, "far above 0: samples lie farther from train than held-out rows do; "
+     "poor samples, and no proof of privacy"),
+    ("c_t", -_INFINITE, -3.0, "far below 0: samples lie nearer to train than held-out rows do"),
+    ("near_copy_share", 0.1, 1.0, "high: these samples are three times nearer to one real row than "
+     "to any other"),
+    ("median_distance_ratio", 3.0, _INFINITE, "high: samples lie far from all real rows; such "
+     "samples can hide what the model knows"),
+)  # fmt: skip
 _SCORES = {
     "distance": "distance to the nearest generated row",
     "ratio": "distance over that to the next real row",
@@ -41,11 +89,15 @@ class Headline:
 
 def noun(result: AuditResult, count: int = 2) -> str:
     """Return what one sample is called: image, row or sample; or a group of rows."""
-    if result.parameters.get("groups"):
-        word = "group"
-    else:
-        kinds = {"images": "image", "table": "row", "vectors": "sample"}
-        word = kinds[result.evidence.sample_kind] if result.evidence else "row"
+    if not result.parameters.get("groups"):
+        return row_noun(result, count)
+    return "group" if count == 1 else "groups"
+
+
+def row_noun(result: AuditResult, count: int = 2) -> str:
+    """Return what one row is called, whether in a group or not: image, row or sample."""
+    kinds = {"images": "image", "table": "row", "vectors": "sample"}
+    word = kinds[result.evidence.sample_kind] if result.evidence else "row"
     return word if count == 1 else word + "s"
 
 
@@ -71,8 +123,9 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
     rate = result.controls.minimum_detectable_rate if result.controls else None
     if result.verdict == "generalizes" and rate is not None:
         return (
-            "none",
-            f"found; copies of {percent(rate)} would have been",
+            "no trace",
+            f"found; copies of {percent(rate)} of the training {noun(result)} or more would have "
+            "been",
             f"No trace of your {whole}training {noun(result)} was found in the generated samples.",
         )
     if result.verbatim is not None and result.verbatim.evident:
@@ -86,7 +139,8 @@ def _figure(result: AuditResult) -> tuple[str, str, str]:
         )
     if result.inputs.get("heldout") is None:
         return "0", "held-out rows", "Without a held-out set nothing can be tested."
-    failed = failed_controls(result)
+    # The planted copies are no obstacle of their own: the last sentence is theirs.
+    failed = [j.name for j in judge(result) if j.state == "failed" and j.control != "planted"]
     if failed:
         are = "control failed" if len(failed) == 1 else "controls failed"
         return str(len(failed)), are, f"No verdict: {', '.join(failed)} failed."
@@ -204,18 +258,46 @@ def verbatim(result: AuditResult) -> str | None:
     return text
 
 
-def failed_controls(result: AuditResult) -> list[str]:
-    """Return the names of the controls that did not hold."""
-    if result.controls is None:
-        return []
-    controls = result.controls
-    held = {
-        "the scale of the generated samples": controls.comparability.passed,
-        "exchangeability": controls.exchangeability.passed,
-        "role swap": controls.role_swap.passed,
-        "held-out independence": controls.independence.passed,
-    }
-    return [name for name, passed in held.items() if not passed]
+def controls(judgements: Sequence[Judgement]) -> str:
+    """Return in one line which controls failed, or that none did; empty if there are none."""
+    if not judgements:
+        return ""
+    failed, spared = (
+        ", ".join(one.name for one in judgements if one.state == state)
+        for state in ("failed", "not needed")
+    )
+    aside = f"not needed for this verdict: {spared}" if spared else ""
+    if failed:
+        return f"failed: {failed}" + (f"; {aside}" if aside else "")
+    return f"all that it needs passed; {aside}" if aside else "all passed"
+
+
+def copying(result: AuditResult) -> str | None:
+    """Return in one line how many generated rows copy a training row; None if nothing was listed.
+
+    The only count of them on any surface.
+    """
+    if result.copies is None and result.untested is None:
+        return None
+    generated, rows = result.inputs["generated"], result.copying_rows
+    many, one = row_noun(result), row_noun(result, 1)
+    count = f"{len(rows):,} of {generated.rows:,}" if generated else f"{len(rows):,}"
+    verbatim = sum(row.verbatim for row in rows)
+    if not rows and result.copies is not None:
+        return f"{count} generated {many} copy a training {one}"
+    if verbatim == len(rows):
+        return f"{count} generated {many} are equal to a training {one}"
+    return f"{count} generated {many} copy a training {one}, {verbatim:,} of them verbatim"
+
+
+def remark(name: str, value: float) -> str:
+    """Return what a figure of this value warns of; empty for one that is nothing to remark on.
+
+    >>> remark("coverage", 0.0)[:30]
+    'low: most real rows have no ge'
+    """
+    words = [text for key, low, high, text in _REMARKS if key == name and low <= value <= high]
+    return words[0] if words else ""
 
 
 def statistic_label(name: str) -> str:
@@ -343,8 +425,8 @@ def interval(ends: tuple[float, float] | None, *, in_percent: bool = False) -> s
     >>> interval((0.1, 0.25))
     '0.1 to 0.25'
     """
-    if ends is None:
-        return "–"
+    if ends is None or not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
+        return "–"  # one that says nothing
     show = percent if in_percent else figure
     return f"{show(ends[0])} to {show(ends[1])}"
 

@@ -250,7 +250,8 @@ def _table_rows(
             quantity = "" if means == "category" else ", or write a quantity with decimals (7.0)"
             raise InputError(
                 f"{real[0].samples.where}: column {name!r} differs in every row, as an identifier "
-                f"does; leave it out with --ignore {name}{quantity}"
+                f"does; name rows by it with --id {name}, or leave it out with --ignore "
+                f"{name}{quantity}"
             )
         if means == "empty":
             block = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -24,7 +24,8 @@ class Samples(ABC):
     """One set of samples, as it was read: `ArraySamples` or `TableSamples`.
 
     `path` is what the user gave, None for what was in memory. `dtype` is the stored type. `names`
-    are the file names of a folder of images; `key` names the array inside a file of several.
+    are the file names of a folder of images, or the cells of `named_by`; `key` names the array
+    inside a file of several.
     """
 
     role: str
@@ -54,13 +55,17 @@ class Samples(ABC):
     def shown(self, index: NDArray[np.int64], columns: tuple[str, ...]) -> NDArray[Any]:
         """The rows of this index, for a gallery: stored values, or the text of these columns."""
 
+    @abstractmethod
+    def named_by(self, column: str) -> Samples:
+        """The set with its rows named by a column of a table; as it is if it lacks the column."""
+
     @property
     def where(self) -> str:
         """The role and, when there is one, the path: the opening of every error message."""
         return self.role if self.path is None else f"{self.role} ({self.path})"
 
     def row_name(self, index: int) -> str:
-        """The file name of an image from a folder, or "row 17" (counted from 0)."""
+        """The image's file, the cell of the naming column, or "row 17" (counted from 0)."""
         return f"row {index}" if self.names is None else self.names[index]
 
 
@@ -93,6 +98,11 @@ class ArraySamples(Samples):
     def shown(self, index: NDArray[np.int64], columns: tuple[str, ...]) -> NDArray[Any]:
         return np.array(self.values[index])
 
+    def named_by(self, column: str) -> Samples:
+        raise UsageError(
+            f"{self.where}: id names a column of a table, and this is an array; leave it out"
+        )
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +133,13 @@ class TableSamples(Samples):
         for j, column in enumerate(rows.columns):
             cells[:, j] = _as_text(column)
         return cells
+
+    def named_by(self, column: str) -> Samples:
+        if column not in self.table.column_names:
+            return self
+        cells = self.table.column(column).to_pylist()
+        names = tuple(f"row {i}" if c is None else str(c) for i, c in enumerate(cells))
+        return replace(self, names=names)
 
 
 def _as_text(column: Any) -> list[str]:

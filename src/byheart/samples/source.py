@@ -48,7 +48,7 @@ def read(
         return _from_memory(source, role, size, max_memory)
     given = os.fspath(source)
     where = f"{role} ({given})"
-    path, key = _locate(given, where)
+    path, key = located(given, where)
     if path.is_dir():
         values, names, notes = images.read_folder(path, where, size, max_memory)
         return ArraySamples(
@@ -93,7 +93,7 @@ def fingerprint(source: Any) -> str:
     """
     if isinstance(source, str | os.PathLike):
         given = os.fspath(source)
-        path, _ = _locate(given, given)
+        path, _ = located(given, given)
         digest = hashlib.sha256()
         if path.is_dir():
             for file in images.image_files(path, given):
@@ -187,7 +187,8 @@ def _size(image_size: Any) -> tuple[int, int] | None:
     return height, width
 
 
-def _locate(given: str, where: str) -> tuple[Path, str | None]:
+def located(given: str, where: str) -> tuple[Path, str | None]:
+    """Return the path and the key of FILE::KEY; InputError when there is no such file or folder."""
     path, key = Path(given), None
     if given and not _exists(path, where) and "::" in given:
         file, _, key = given.rpartition("::")

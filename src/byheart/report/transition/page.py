@@ -67,7 +67,11 @@ def write_html(
 
 def summary_html(result: TransitionResult) -> str:
     """Return a small card for notebooks: the word, the ratio, the reason; escaped."""
-    return environment().get_template("summary.html").render(head=head(result), facts=facts(result))
+    return (
+        environment()
+        .get_template("summary.html")
+        .render(head=head(result), facts=facts(result), next=None)
+    )
 
 
 def _over_n(result: TransitionResult) -> dict[str, Any]:
