@@ -38,10 +38,10 @@ TOP = [
     "parameters",
     "environment",
     "warnings",
-    "judgements",
     "verbatim",
     "sensitivity",
     "trace",
+    "judgements",
 ]
 
 

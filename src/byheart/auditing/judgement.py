@@ -68,8 +68,8 @@ def _measured(controls: Controls, resolution: float) -> tuple[tuple[str, str, bo
             "comparability",
             "scale of the generated samples",
             scale.passed,
-            f"{scale.distance_ratio:.3g} × the distance between random real rows, limit {scale.limit:.3g}"
-            + (f"; they seem to be {scale.cause}" if scale.cause else ""),
+            f"{scale.distance_ratio:.3g} × the distance between random real rows, limit "
+            f"{scale.limit:.3g}" + (f"; they seem to be {scale.cause}" if scale.cause else ""),
         ),
         (
             "exchangeability",

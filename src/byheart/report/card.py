@@ -20,7 +20,6 @@ from byheart.report.wording import (
     figure,
     headline,
     interval,
-    named,
     odds,
     p_value,
     percent,
@@ -104,7 +103,11 @@ def _figures(result: AuditResult) -> list[tuple[str, str, str]]:
     if result.copies:
         rows += [
             ("Memorized training points", bound(result), confidence),
-            ("Training points named", named(result), "of the training set"),
+            (
+                "Training points named",
+                "withheld" if result.copies.withheld else f"{len(result.copies.flagged_train):,}",
+                f"false discovery rate at most {percent(result.copies.fdr)}",
+            ),
         ]
     listed = copying(result)
     if listed:

@@ -273,14 +273,15 @@ def _power(result: AuditResult) -> list[tuple[str, altair.LayerChart]]:
 
 NOTES = {
     "comparability": "Median distance from a generated row to its nearest real row, over that "
-    "between two real rows at random. A re-encoding counts only if it brings the samples to the data.",
+    "between two real rows at random. A re-encoding counts only if it brings the samples to the "
+    "data.",
     "exchangeability": "Do train and held-out look like one random split? It ought not to alarm: "
     "p above its level.",
     "role_swap": "The same audit with train and held-out exchanged. It ought not to alarm: p above "
     "its level.",
     "independence": "A model that reproduces held-out rows was probably trained on them.",
-    "planted": "Generated rows give way to noisy copies of real rows under random labels: what would "
-    "the audit have seen?",
+    "planted": "Generated rows give way to noisy copies of real rows under random labels: what "
+    "would the audit have seen?",
     "duplicates": "Kept, for dropping them would bias the test; they only cost power.",
 }
 STATES = {
