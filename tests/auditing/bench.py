@@ -51,5 +51,5 @@ class Bench:
     def p_value(self, relabellings: int, seed: int) -> float:
         rng = np.random.default_rng(seed)
         return family.run(
-            self.pool, self.distances, relabellings, rng, self.identity
+            self.pool, self.distances, relabellings, rng, identity=self.identity
         ).pooled.p_value

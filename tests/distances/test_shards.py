@@ -204,7 +204,7 @@ def test_a_limit_too_small_names_one_that_does():
 
 
 def test_an_unknown_engine_is_refused_before_anything_is_read():
-    with pytest.raises(UsageError, match="engine must be one of serial, ray, got 'dask'"):
+    with pytest.raises(UsageError, match="engine must be one of local, ray, got 'dask'"):
         byheart.audit("no.npy", "no.npy", "no.npy", engine="dask")
     with pytest.raises(UsageError, match="engine must be one of"):
         within(ROWS, engine="dask")

@@ -64,7 +64,7 @@ def perform(
     quick: bool,
     out: Path | None,
     engine: str = "local",
-    workers: int | None = None,
+    workers: int | None = 1,
     json: bool,
 ) -> None:
     """Call `reproduce(laboratory, quick=...)`, write NAME.json and NAME.html, and tell.
